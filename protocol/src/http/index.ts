@@ -1,0 +1,15 @@
+export { buildPath, type Client, createClient, type Fetch } from './client.ts';
+export { type Contract, contract, type RouteId } from './contract.ts';
+export { openApiDocument } from './openapi.ts';
+export {
+  type AnswerOf,
+  type BodyInputOf,
+  type BodyOf,
+  defineRoute,
+  type Listener,
+  type ParamsOf,
+  type Policy,
+  type QueryInputOf,
+  type QueryOf,
+  type Route,
+} from './route.ts';
