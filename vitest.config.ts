@@ -9,12 +9,16 @@ export default defineConfig({
   resolve: sources,
   ssr: { resolve: sources },
   test: {
+    globalSetup: ['test/support/postgres-server.ts'],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
-          include: ['{protocol,hardware-drivers,agent,cloud}/test/**/*.test.ts', 'test/architecture/**/*.test.ts'],
+          include: [
+            '{protocol,hardware-drivers,agent,cloud}/test/**/*.test.ts',
+            'test/architecture/**/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
