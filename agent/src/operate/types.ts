@@ -1,0 +1,80 @@
+import type { DriverRegistry, Hardware } from '@ares/hardware-drivers';
+import type { ComponentHealth, ResetClaims, TrustFile } from '@ares/protocol';
+import type { Credentials, DeviceIdentity } from '../identity/types.ts';
+import type { BrokerLink, LinkErrorCode } from '../ports/broker-link.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ComponentSource } from '../ports/component-source.ts';
+import type { Guard } from '../ports/guard.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { DeviceStore, OutboxStats } from '../store/types.ts';
+import type { OperatingConfig } from './config.ts';
+
+/** Randomness as an argument. */
+export interface Random {
+  bytes(count: number): Uint8Array;
+  uuid(): string;
+  /** 0 ≤ x < 1. */
+  fraction(): number;
+}
+
+/** Everything that a session needs. */
+export interface SessionOptions {
+  readonly identity: DeviceIdentity;
+  readonly credentials: Credentials;
+  readonly trust: TrustFile;
+  readonly componentSource: ComponentSource;
+  readonly link: BrokerLink;
+  readonly drivers: DriverRegistry;
+  readonly hardware: Hardware;
+  readonly store: DeviceStore;
+  readonly guard: Guard;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly config: OperatingConfig;
+}
+
+/** What the session reports. */
+export interface SessionEvents {
+  /** A verified order to forget everything; `token` is the order itself. */
+  'reset-order': { readonly claims: ResetClaims; readonly token: string };
+  /** The broker refuses this device, or nothing is acknowledged any more: ask for the standing. */
+  refused: { readonly why: LinkErrorCode | 'UNANSWERED'; readonly detail: string };
+  /** The cloud has stored the first reading of this session. */
+  'first-reading-acknowledged': { readonly afterMs: number };
+  /** Components that do not work, with the reason; empty again when all do. */
+  'components-error': { readonly components: readonly ComponentHealth[] };
+  connection: { readonly state: ConnectionState; readonly detail?: string };
+}
+
+export type ConnectionState = 'connecting' | 'connected' | 'waiting' | 'stopped';
+
+export interface SessionStatus {
+  readonly connection: {
+    readonly state: ConnectionState;
+    /** Why there is none, in one sentence; absent while connected. */
+    readonly detail?: string;
+    readonly code?: LinkErrorCode;
+  };
+  readonly bootId: string;
+  readonly bootCount: number;
+  readonly clockTrusted: boolean;
+  readonly guardAvailable: boolean;
+  readonly firstReadingAcknowledged: boolean;
+  readonly outbox: OutboxStats;
+  readonly pendingResults: number;
+  readonly components: readonly (ComponentHealth & { readonly componentType: string })[];
+}
+
+/** A claimed device at work. */
+export interface OperatingSession {
+  /** Returns at once; connecting and loading go on in the background. Once only. */
+  start(): void;
+  /** New certificate, secret or e-mail of the same assignment; connects again with it. @throws {TypeError} other assignment */
+  replaceCredentials(credentials: Credentials): void;
+  /** Outputs safe, drivers stopped, good-bye said. May be called again. */
+  stop(reason: string): Promise<void>;
+  status(): SessionStatus;
+  /** The answer takes the listener off. */
+  on<E extends keyof SessionEvents>(event: E, listener: (value: SessionEvents[E]) => void): () => void;
+}
