@@ -1,0 +1,260 @@
+import type { ComponentTypeDefinition } from '@ares/protocol';
+import type { ColumnType, Generated } from 'kysely';
+
+/** Columns that the database fills in and nobody changes. */
+type Fixed<T> = ColumnType<T, T | undefined, never>;
+type Json<T> = ColumnType<T, string, string>;
+
+export type LifeCycle = 'REGISTERED' | 'ACTIVE' | 'RECOVERY_NEEDED' | 'QUARANTINED' | 'BLOCKED' | 'RELEASED';
+export type CertificateStatus = 'PENDING' | 'ACTIVE' | 'SUPERSEDED' | 'REVOKED';
+export type CommandStatus = 'PENDING' | 'COMPLETED' | 'FAILED' | 'REJECTED' | 'EXPIRED' | 'STALE' | 'UNKNOWN';
+
+interface Users {
+  id: Generated<number>;
+  user_uuid: Fixed<string>;
+  email: string;
+  /** PHC string, argon2id. */
+  password_hash: string;
+  created_at: Fixed<Date>;
+  suspended_at: Date | null;
+}
+
+interface Roles {
+  id: Generated<number>;
+  name: 'prime_admin' | 'general_admin' | 'developer';
+}
+
+interface UserRoles {
+  user_id: number;
+  role_id: number;
+}
+
+interface HardwareVariants {
+  id: Generated<number>;
+  hardware_version: string;
+  hardware_variant: string;
+}
+
+interface Devices {
+  id: Generated<number>;
+  device_uuid: string;
+  cpu_serial: string;
+  /** Hex SHA-256 of the SPKI; null while an administrator allows first use. */
+  identity_key_hash: string | null;
+  first_use_until: Date | null;
+  hardware_variant_id: number;
+  life_cycle: Generated<LifeCycle>;
+  nickname: string | null;
+  components_revision: Generated<number>;
+  created_at: Fixed<Date>;
+  last_seen: Date | null;
+}
+
+interface DeviceBoots {
+  id: Generated<number>;
+  device_id: number;
+  boot_id: string;
+  boot_count: number;
+  /** Epoch ms of uptime 0; null until something fixes it. */
+  anchor_ms: number | null;
+  first_seen: Fixed<Date>;
+  /** When the boot named itself in a birth. */
+  born_at: Date | null;
+}
+
+interface Assignments {
+  id: Generated<number>;
+  device_id: number;
+  /** Grows with each claim of the device. */
+  number: number;
+  user_id: number;
+  started_at: Fixed<Date>;
+  ended_at: Date | null;
+  /** Signed reset order of the release, handed out by standing until the receipt came. */
+  reset_order: string | null;
+  reset_receipt_at: Date | null;
+}
+
+interface AssignmentSecrets {
+  id: Generated<number>;
+  assignment_id: number;
+  /** `kid` is `a<assignment number>.<n>`. */
+  n: number;
+  sealed: Buffer;
+  created_at: Fixed<Date>;
+  retired_at: Date | null;
+}
+
+interface AssignmentViewers {
+  assignment_id: number;
+  user_id: number;
+}
+
+interface SupportedComponents {
+  id: Generated<number>;
+  component_type: string;
+  definition: Json<ComponentTypeDefinition>;
+  built_in: boolean;
+}
+
+interface Metrics {
+  id: Generated<number>;
+  component_type_id: number;
+  metric: string;
+}
+
+interface DevicePinConfigs {
+  id: Generated<number>;
+  hardware_variant_id: number;
+  component_type: string;
+  role: string;
+  pins: number[];
+}
+
+interface AttachedComponents {
+  id: Generated<number>;
+  device_id: number;
+  assignment_id: number;
+  component_type_id: number;
+  name: string | null;
+  pins: Json<Record<string, number>>;
+  config: Json<Record<string, unknown>>;
+  /** Highest `seq` given to a command of this component. */
+  command_seq: Generated<number>;
+  attached_at: Fixed<Date>;
+  detached_at: Date | null;
+}
+
+interface TelemetryData {
+  device_id: number;
+  /** `device_boots.id` */
+  boot_id: number;
+  component_id: number;
+  metric_id: number;
+  /** Bit 0: time worked out by the cloud. Bit 1: suspect. */
+  flags: number;
+  seq: number;
+  time: Date;
+  value: number;
+}
+
+interface Claims {
+  id: string;
+  device_id: number;
+  user_id: number;
+  nonce_hash: Buffer;
+  /** SPKI hash that the app read from the device. */
+  identity_key_hash: string;
+  created_at: Fixed<Date>;
+  expires_at: Date;
+  used_at: Date | null;
+}
+
+interface Challenges {
+  nonce_hash: Buffer;
+  device_uuid: string;
+  expires_at: Date;
+  used_at: Date | null;
+}
+
+interface RecoveryTokens {
+  token_hash: Buffer;
+  device_id: number;
+  expires_at: Date;
+  used_at: Date | null;
+}
+
+interface Certificates {
+  id: Generated<number>;
+  device_id: number;
+  assignment_id: number;
+  /** Lower-case hex, drawn before signing. */
+  serial: string;
+  /** Hex SHA-256 of the SPKI of the certificate's key: the look-up of a repeated request. */
+  spki_hash: string;
+  chain_pem: string | null;
+  not_before: Date | null;
+  not_after: Date | null;
+  status: CertificateStatus;
+  /** Hash of nonce, grant and request: only the same request gets the same answer again. */
+  request_hash: string;
+  created_at: Fixed<Date>;
+  revoked_at: Date | null;
+  revocation_reason: string | null;
+}
+
+interface Commands {
+  id: string;
+  device_id: number;
+  assignment_id: number;
+  component_id: number;
+  user_id: number;
+  action: string;
+  args: Json<Record<string, unknown>>;
+  seq: number;
+  topic: string;
+  jws: string;
+  created_at: Fixed<Date>;
+  expires_at: Date;
+  published_at: Date | null;
+  status: Generated<CommandStatus>;
+  code: string | null;
+  detail: string | null;
+  verified: boolean | null;
+  lease_ends_at: Date | null;
+  finished_at: Date | null;
+}
+
+interface AuditLog {
+  id: Generated<number>;
+  at: Fixed<Date>;
+  actor_user_id: number | null;
+  action: string;
+  object_type: string;
+  object_id: string;
+  detail: Json<Record<string, unknown>>;
+  source: string | null;
+}
+
+interface SecurityEvents {
+  id: Generated<number>;
+  at: Fixed<Date>;
+  device_id: number | null;
+  code: string;
+  detail: Json<Record<string, unknown>>;
+}
+
+interface Alerts {
+  id: Generated<number>;
+  at: Fixed<Date>;
+  kind: string;
+  device_id: number | null;
+  detail: Json<Record<string, unknown>>;
+  resolved_at: Date | null;
+}
+
+/** Tables of the cloud (DESIGN §8). */
+export interface Schema {
+  users: Users;
+  roles: Roles;
+  user_roles: UserRoles;
+  hardware_variants: HardwareVariants;
+  devices: Devices;
+  device_boots: DeviceBoots;
+  assignments: Assignments;
+  assignment_secrets: AssignmentSecrets;
+  assignment_viewers: AssignmentViewers;
+  supported_components: SupportedComponents;
+  metrics: Metrics;
+  device_pin_configs: DevicePinConfigs;
+  attached_components: AttachedComponents;
+  telemetry_data: TelemetryData;
+  claims: Claims;
+  challenges: Challenges;
+  recovery_tokens: RecoveryTokens;
+  certificates: Certificates;
+  commands: Commands;
+  audit_log: AuditLog;
+  security_events: SecurityEvents;
+  alerts: Alerts;
+}

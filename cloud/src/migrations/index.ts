@@ -1,0 +1,5 @@
+import type { Migration } from 'kysely/migration';
+import * as initial from './0001-initial.ts';
+
+/** Forward only, in the order of their names. */
+export const migrations: Readonly<Record<string, Migration>> = { '0001-initial': initial };
