@@ -1,0 +1,74 @@
+import type { BodyOf, Contract, ParamsOf, QueryOf, Route, RouteId } from '@ares/protocol/http';
+import type { z } from 'zod';
+
+export type RoleName = 'prime_admin' | 'general_admin' | 'developer';
+
+/** The user who is signed in. */
+export interface Caller {
+  readonly userId: number;
+  readonly userUuid: string;
+  readonly email: string;
+  readonly roles: readonly RoleName[];
+}
+
+/** What the caller may do with the device of the path. */
+export interface DeviceAccess {
+  readonly deviceId: number;
+  readonly deviceUuid: string;
+  /** The running assignment; `null` while nobody owns the device. */
+  readonly assignmentId: number | null;
+  readonly role: 'owner' | 'viewer' | 'admin';
+}
+
+/** The device whose certificate was presented, is in time and stands as ACTIVE in the table at this request. */
+export interface DevicePeer {
+  readonly deviceId: number;
+  readonly deviceUuid: string;
+  /** Lower-case hex. */
+  readonly certificateSerial: string;
+}
+
+type CallerOf<R extends Route> = R['policy'] extends 'user' | 'reader' | 'owner' | 'admin' | 'developer'
+  ? Caller
+  : undefined;
+type AccessOf<R extends Route> = R['policy'] extends 'reader' | 'owner' ? DeviceAccess : undefined;
+type PeerOf<R extends Route> = R['policy'] extends 'device'
+  ? DevicePeer
+  : R['policy'] extends 'deviceKey'
+    ? DevicePeer | undefined
+    : undefined;
+
+/** A request after its policy allowed it and the contract parsed it. */
+export interface RequestContext<R extends Route = Route> {
+  readonly params: ParamsOf<R>;
+  readonly query: QueryOf<R>;
+  readonly body: BodyOf<R>;
+  readonly caller: CallerOf<R>;
+  readonly access: AccessOf<R>;
+  /** With policy `deviceKey` only when a valid certificate came along; grant `renew` needs it. */
+  readonly device: PeerOf<R>;
+  /** IP address of the peer. */
+  readonly source: string;
+  readonly requestId: string;
+  /** `host:port` that the request was sent to; on the device listener always one of the cloud's own names. */
+  readonly apiHost: string;
+  /** Aborted when the client goes away or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a handler answers. A `stream` yields whole frames of `text/event-stream` (see `eventFrame`); it is pulled
+ * only as fast as the client reads, and returned (`iterator.return()`) when the client or the server ends it.
+ */
+export type Answer<R extends Route> = {
+  [S in keyof R['success']]: R['success'][S] extends z.ZodType
+    ? { readonly status: S; readonly body: z.output<R['success'][S]> }
+    : R['success'][S] extends 'event-stream'
+      ? { readonly status: S; readonly stream: AsyncIterable<string> }
+      : { readonly status: S };
+}[keyof R['success']];
+
+/** One handler for each route of the contract; the app refuses to start when one is missing. */
+export type Handlers = {
+  readonly [K in RouteId]: (context: RequestContext<Contract[K]>) => Promise<Answer<Contract[K]>>;
+};
