@@ -84,8 +84,9 @@ export async function connectDevice(options: ConnectOptions): Promise<DeviceConn
     await session.orEnd(session.shakeHands(initiator), signal);
     return connection(info, session);
   } catch (error) {
-    await Promise.resolve(link.disconnect()).catch(() => {});
-    throw error;
+    await hangUp(link);
+    if (error instanceof BleError || error instanceof RangeError) throw error;
+    throw new BleError('LINK_LOST', 'the device could not be read', { cause: error });
   }
 }
 
@@ -105,6 +106,7 @@ function connection(info: DeviceInfo, session: ClientSession): DeviceConnection 
 interface Waiter {
   readonly id: number;
   resolve(response: BleResponse | BleErrorResponse): void;
+  reject(error: unknown): void;
 }
 
 class ClientSession {
@@ -177,7 +179,7 @@ class ClientSession {
 
   async close(): Promise<void> {
     this.#end(new BleError('CLOSED', 'this app has closed the session'));
-    await this.#link.disconnect();
+    await hangUp(this.#link);
   }
 
   async #ask(request: BleRequest, signal: AbortSignal | undefined): Promise<BleResponse> {
@@ -186,8 +188,8 @@ class ClientSession {
     if (signal?.aborted) throw gaveUp(signal);
     const id = this.#nextId++;
     const plaintext = encodeRequest(id, request);
-    const answer = new Promise<BleResponse | BleErrorResponse>((resolve) => {
-      this.#waiter = { id, resolve };
+    const answer = new Promise<BleResponse | BleErrorResponse>((resolve, reject) => {
+      this.#waiter = { id, resolve, reject };
     });
     try {
       const sent = this.#write(this.#transport.send.encrypt(plaintext));
@@ -230,14 +232,26 @@ class ClientSession {
       }
     } catch (error) {
       this.#end(error instanceof BleError ? error : new BleError('SESSION_BROKEN', String(error)));
-      void this.#link.disconnect();
+      void hangUp(this.#link);
     }
   }
 
   #takeSealed(plaintext: Uint8Array): void {
-    const { id, response } = parseResponse(plaintext);
-    // An id that nobody waits for is the late answer to a request that was given up.
-    if (this.#waiter && (id === this.#waiter.id || id === 0)) this.#waiter.resolve(response);
+    try {
+      const { id, response } = parseResponse(plaintext);
+      // An id that nobody waits for is the late answer to a request that was given up.
+      if (this.#waiter && (id === this.#waiter.id || id === 0)) this.#waiter.resolve(response);
+    } catch (error) {
+      this.#waiter?.reject(error);
+    }
+  }
+}
+
+async function hangUp(link: BleLink): Promise<void> {
+  try {
+    await link.disconnect();
+  } catch {
+    // It is gone already, which is what was asked for.
   }
 }
 

@@ -38,7 +38,9 @@ export interface DeviceSessionPorts {
   readonly mtuPayload: number;
   /** The app has proved that it knows the setup code, now and not in a recording. */
   onConfirmed?(): void;
-  /** Called once, after the last notification is out; disconnect then. */
+  /** What was hidden from the app behind INTERNAL; for the log. */
+  onInternalError?(error: unknown): void;
+  /** Called once, after a refusal has gone out; disconnect then. */
   onClosed?(reason: SessionCloseReason): void;
 }
 
@@ -57,6 +59,7 @@ export class DeviceSession {
   #transport: Transport | undefined;
   #confirmed = false;
   #closed = false;
+  #reported = false;
   #busy = false;
   #complained = false;
   #sending: Promise<void> = Promise.resolve();
@@ -85,14 +88,29 @@ export class DeviceSession {
     }
   }
 
-  /** Ends the session, e.g. because the link is gone or a window has closed. */
+  /** Ends the session at once, e.g. because the link is gone or a window has closed. */
   close(reason: SessionCloseReason = 'CLOSED'): void {
-    if (this.#closed) return;
+    this.#stop();
+    this.#report(reason);
+  }
+
+  // What has been queued, such as a refusal, still goes out.
+  #fail(reason: SessionCloseReason): void {
+    this.#stop();
+    void this.#sending.then(() => this.#report(reason));
+  }
+
+  #stop(): void {
     this.#closed = true;
     this.#responder = undefined;
     this.#transport?.send.destroy();
     this.#transport?.receive.destroy();
-    void this.#sending.then(() => this.#ports.onClosed?.(reason));
+  }
+
+  #report(reason: SessionCloseReason): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#ports.onClosed?.(reason);
   }
 
   #take(message: Uint8Array): void {
@@ -102,8 +120,8 @@ export class DeviceSession {
     } catch (error) {
       if (!this.#transport) this.#transmit(Uint8Array.of(HANDSHAKE_REFUSED));
       const code = error instanceof BleError ? error.code : 'SESSION_BROKEN';
-      if (code === 'LOW_ORDER_KEY') this.close(code);
-      else this.close(code === 'HANDSHAKE_FAILED' ? 'SETUP_CODE_REFUSED' : 'SESSION_BROKEN');
+      if (code === 'LOW_ORDER_KEY') this.#fail(code);
+      else this.#fail(code === 'HANDSHAKE_FAILED' ? 'SETUP_CODE_REFUSED' : 'SESSION_BROKEN');
     }
   }
 
@@ -153,15 +171,16 @@ export class DeviceSession {
       if (error instanceof BleError && isDeviceErrorCode(error.code)) {
         this.#refuse(id, error.code, error.detail);
       } else {
+        this.#ports.onInternalError?.(error);
         this.#refuse(id, 'INTERNAL', 'the device could not carry this out; its log says why');
       }
     }
   }
 
   #complain(error: BleError): void {
-    if (this.#transport) {
+    if (this.#confirmed) {
       if (isDeviceErrorCode(error.code)) this.#refuse(0, error.code, error.detail);
-    } else if (!this.#complained) {
+    } else if (!this.#transport && !this.#complained) {
       // Once: otherwise two bytes of anybody would cost the device a notification each.
       this.#complained = true;
       this.#transmit(Uint8Array.of(HANDSHAKE_BAD_FRAME));
@@ -182,7 +201,10 @@ export class DeviceSession {
     const chunks = encodeFrame(message, this.#ports.mtuPayload);
     this.#sending = this.#sending.then(async () => {
       try {
-        for (const chunk of chunks) await this.#ports.send(chunk);
+        for (const chunk of chunks) {
+          if (this.#reported) return;
+          await this.#ports.send(chunk);
+        }
       } catch {
         this.close('LINK_LOST');
       }
