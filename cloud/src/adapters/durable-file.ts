@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/;
+const LEFTOVER_AGE_MS = 60_000;
 
 /**
  * Replaces a file so that a kill or a power cut at any instant leaves the old content or the new, never a mix:
@@ -54,7 +55,17 @@ export async function preparePrivateFolder(path: string): Promise<void> {
     return;
   }
   for (const name of await readdir(path)) {
-    if (TEMPORARY.test(name)) await unlink(join(path, name)).catch(() => undefined);
+    if (TEMPORARY.test(name)) await removeLeftover(join(path, name));
+  }
+}
+
+/** A young one may belong to another process that is writing right now. */
+async function removeLeftover(temporary: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(temporary);
+    if (Date.now() - mtimeMs > LEFTOVER_AGE_MS) await unlink(temporary);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

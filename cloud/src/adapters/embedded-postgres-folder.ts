@@ -185,5 +185,5 @@ function runToEnd(job: {
 
 /** Nothing of this process's environment but where programs are: no secret, no PG* setting, messages in English. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 }

@@ -8,6 +8,12 @@ export interface CertificateAuthority {
   readonly caCertificates: CaCertificates;
 
   /**
+   * Checks a CSR without signing anything, so that a row keyed by its public key can be committed first.
+   * @throws {CertificateAuthorityError} CSR_MALFORMED, CSR_SIGNATURE_INVALID, KEY_REFUSED
+   */
+  readCsr(csr: Uint8Array): Promise<CheckedCsr>;
+
+  /**
    * Signs a device's or an app instance's key: CN = `commonName`, no SAN, CA:FALSE, digitalSignature, clientAuth.
    * Of the CSR only the public key is used, after its self-signature was verified.
    * @throws {CertificateAuthorityError} CSR_MALFORMED, CSR_SIGNATURE_INVALID, KEY_REFUSED, INVALID_NAME,
@@ -40,13 +46,18 @@ export type CaCertificates = {
   readonly intermediate: string;
 };
 
+export type CheckedCsr = {
+  /** SubjectPublicKeyInfo, DER, 91 bytes: for one key always the same bytes. */
+  readonly publicKeySpki: Uint8Array;
+};
+
 export type DeviceCertificateRequest = {
   /** PKCS#10, DER. */
   readonly csr: Uint8Array;
   /** Lower-case UUID. */
   readonly commonName: string;
   readonly validityMs: number;
-  /** Lower-case hex, even length, 16 to 40 digits, positive; drawn at random when absent. */
+  /** Lower-case hex, even length, 16 to 40 digits, first byte 01 to 7f; drawn at random when absent. */
   readonly serial?: string;
 };
 
