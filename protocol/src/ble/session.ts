@@ -60,6 +60,7 @@ export class DeviceSession {
   #confirmed = false;
   #closed = false;
   #reported = false;
+  #failure: SessionCloseReason | undefined;
   #busy = false;
   #complained = false;
   #sending: Promise<void> = Promise.resolve();
@@ -94,9 +95,11 @@ export class DeviceSession {
     this.#report(reason);
   }
 
-  // What has been queued, such as a refusal, still goes out.
+  // What has been queued, such as a refusal, still goes out. An app that hangs up before that changes nothing
+  // about the reason: failures are counted by it.
   #fail(reason: SessionCloseReason): void {
     this.#stop();
+    this.#failure = reason;
     void this.#sending.then(() => this.#report(reason));
   }
 
@@ -110,7 +113,7 @@ export class DeviceSession {
   #report(reason: SessionCloseReason): void {
     if (this.#reported) return;
     this.#reported = true;
-    this.#ports.onClosed?.(reason);
+    this.#ports.onClosed?.(this.#failure ?? reason);
   }
 
   #take(message: Uint8Array): void {

@@ -4,8 +4,14 @@ import {
   type BleResponse,
   DeviceSession,
   type DeviceSessionPorts,
+  deriveSessionKey,
+  encodeFrame,
   encodeInfo,
+  FrameDecoder,
+  NoiseInitiator,
+  sessionPrologue,
 } from '../../src/ble/index.ts';
+import type { Transport } from '../../src/ble/noise.ts';
 
 export const UUID = '0f9d7c1e-3a52-4b8e-9c64-5d1f2e3a4b5c';
 export const SETUP_CODE = Uint8Array.from({ length: 16 }, (_, at) => at * 17);
@@ -119,4 +125,76 @@ export class FakeDevice {
     };
     return link;
   }
+}
+
+/** A phone without manners: speaks the session by hand, so that a test can send what the client never would. */
+export class RawPhone {
+  readonly device: FakeDevice;
+  #transport: Transport | undefined;
+  #nonceOfDevice = 0;
+
+  constructor(device: FakeDevice) {
+    this.device = device;
+  }
+
+  /** Messages of the device so far, still sealed. */
+  get received(): Uint8Array[] {
+    return new FrameDecoder().push(this.device.sent).flatMap((frame) => (frame.ok ? [frame.message] : []));
+  }
+
+  async shakeHands(
+    change: { setupCode?: Uint8Array; uuid?: string; payload?: Uint8Array } = {},
+  ): Promise<void> {
+    const initiator = new NoiseInitiator({
+      psk: deriveSessionKey(change.setupCode ?? SETUP_CODE),
+      prologue: sessionPrologue(change.uuid ?? UUID),
+      random: seededRandom(99).bytes,
+    });
+    await this.sendFrame(initiator.writeMessage1(change.payload));
+    const answer = this.received[0];
+    if (answer && answer.length > 1) {
+      this.#transport = initiator.readMessage2(answer).transport;
+      this.#nonceOfDevice = 1;
+    }
+  }
+
+  /** Writes raw bytes, in chunks of 20. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += 20) this.device.session.receive(bytes.slice(at, at + 20));
+    await settle();
+  }
+
+  async sendFrame(message: Uint8Array): Promise<void> {
+    for (const chunk of encodeFrame(message, 20)) this.device.session.receive(chunk);
+    await settle();
+  }
+
+  seal(plaintext: Uint8Array): Uint8Array {
+    if (!this.#transport) throw new Error('no session');
+    return this.#transport.send.encrypt(plaintext);
+  }
+
+  /** Seals and sends; returns the answers that came since the last call. */
+  async ask(request: unknown): Promise<Answer[]> {
+    const bytes = request instanceof Uint8Array ? request : utf8(JSON.stringify(request));
+    await this.sendFrame(this.seal(bytes));
+    return this.answers();
+  }
+
+  /** Opens the answers that came since the last call. */
+  answers(): Answer[] {
+    const fresh = this.received.slice(this.#nonceOfDevice);
+    this.#nonceOfDevice += fresh.length;
+    return fresh.map((sealed) => {
+      if (!this.#transport) throw new Error('no session');
+      return JSON.parse(Buffer.from(this.#transport.receive.decrypt(sealed)).toString()) as Answer;
+    });
+  }
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly type: string;
+  readonly code?: string;
+  readonly detail?: string;
 }
