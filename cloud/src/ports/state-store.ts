@@ -1,0 +1,91 @@
+import type { ComponentHealth } from '@ares/protocol';
+
+/**
+ * The live state of devices: a cache that many processes may share and that can be lost at any time, since
+ * PostgreSQL refills it. One entry per device; every write is one atomic step on that entry, so each operation
+ * can be one script on one key of Redis.
+ */
+
+export type Presence = 'ONLINE' | 'OFFLINE' | 'TIMEOUT';
+
+/** Orders the values of a component: a later boot wins, within a boot a later reading. */
+export interface Order {
+  readonly bootCount: number;
+  readonly seq: number;
+}
+
+/** Newest value of one metric of one component. `measuredAt` in epoch ms. */
+export interface MetricValue extends Order {
+  readonly componentId: number;
+  readonly metric: string;
+  readonly value: number;
+  readonly measuredAt: number;
+}
+
+/** Health of a component, ordered by the boot and the time at which the device said it. */
+export interface HealthValue extends ComponentHealth {
+  readonly bootCount: number;
+  /** `uptimeMs` of the message: later in a boot wins. */
+  readonly uptimeMs: number;
+}
+
+export interface Connection {
+  readonly connectionId: string;
+  readonly bootId: string;
+  readonly certificateSerial: string;
+}
+
+export interface DeviceState {
+  readonly presence: Presence;
+  /** The connection of the latest birth; a will of any other does not count. */
+  readonly connection: Connection | undefined;
+  /** Epoch ms of the last authentic message. */
+  readonly lastSeen: number | undefined;
+  readonly values: readonly MetricValue[];
+  readonly health: readonly HealthValue[];
+}
+
+export interface StateStore {
+  /** The entry, or `undefined` when it is missing or marked dirty: then refill it. */
+  get(deviceUuid: string): Promise<DeviceState | undefined>;
+
+  /**
+   * Takes each value whose order is higher than the stored one, and moves last-seen forward. Answers whether
+   * anything that a person sees changed. On a missing entry it does nothing and answers `missing`.
+   */
+  apply(deviceUuid: string, update: StateUpdate): Promise<'changed' | 'same' | 'missing'>;
+
+  /** The device named a new connection: ONLINE. */
+  birth(deviceUuid: string, connection: Connection, at: number): Promise<'done' | 'missing'>;
+
+  /** OFFLINE, if `connectionId` is that of the latest birth. Answers whether it counted. */
+  will(deviceUuid: string, connectionId: string, at: number): Promise<boolean>;
+
+  /** TIMEOUT, if the device is ONLINE and was not seen since `seenBefore`. Answers whether it counted. */
+  timeOut(deviceUuid: string, seenBefore: number): Promise<boolean>;
+
+  /** ONLINE devices last seen before the time, oldest first: from an index, never by a scan. */
+  overdue(seenBefore: number, limit: number): Promise<readonly string[]>;
+
+  /**
+   * Makes the entry from what the database holds. Values that arrived in between and are newer stay; presence is
+   * taken from `state` only when the entry was missing.
+   */
+  refill(deviceUuid: string, state: DeviceState): Promise<void>;
+
+  /** Another process changed these devices, or nobody knows: `get` answers `undefined` until the refill. */
+  markDirty(deviceUuids: readonly string[] | 'all'): Promise<void>;
+
+  /** Forgets the device. */
+  drop(deviceUuid: string): Promise<void>;
+
+  /** Whether the store answers. */
+  healthy(): Promise<boolean>;
+}
+
+export interface StateUpdate {
+  readonly values: readonly MetricValue[];
+  readonly health: readonly HealthValue[];
+  /** Epoch ms of cloud time at arrival. */
+  readonly seenAt: number;
+}
