@@ -47,7 +47,11 @@ interface Devices {
   nickname: string | null;
   components_revision: Generated<number>;
   created_at: Fixed<Date>;
+  /** Persisted from the live state every half minute, and at each change of presence. */
   last_seen: Date | null;
+  presence: Generated<'ONLINE' | 'OFFLINE' | 'TIMEOUT'>;
+  /** Connection of the latest birth. */
+  connection_id: string | null;
 }
 
 interface DeviceBoots {
@@ -123,6 +127,14 @@ interface AttachedComponents {
   command_seq: Generated<number>;
   attached_at: Fixed<Date>;
   detached_at: Date | null;
+}
+
+interface ComponentHealthRows {
+  component_id: number;
+  status: 'OK' | 'ERROR';
+  reason: string | null;
+  boot_count: number;
+  uptime_ms: number;
 }
 
 interface TelemetryData {
@@ -248,6 +260,7 @@ export interface Schema {
   metrics: Metrics;
   device_pin_configs: DevicePinConfigs;
   attached_components: AttachedComponents;
+  component_health: ComponentHealthRows;
   telemetry_data: TelemetryData;
   claims: Claims;
   challenges: Challenges;

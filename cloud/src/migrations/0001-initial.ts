@@ -42,8 +42,11 @@ const statements = [
     nickname text check (length(nickname) between 1 and 80),
     components_revision integer not null default 0,
     created_at timestamptz not null default now(),
-    last_seen timestamptz
+    last_seen timestamptz,
+    presence text not null default 'OFFLINE' check (presence in ('ONLINE', 'OFFLINE', 'TIMEOUT')),
+    connection_id uuid
   )`,
+  `create index devices_online on devices (last_seen) where presence = 'ONLINE'`,
   `create table device_boots (
     id integer generated always as identity primary key,
     device_id integer not null references devices on delete cascade,
@@ -116,6 +119,14 @@ const statements = [
     command_seq bigint not null default 0,
     attached_at timestamptz not null default now(),
     detached_at timestamptz
+  )`,
+  // What the device last said of each component; values are in telemetry_data.
+  `create table component_health (
+    component_id integer primary key references attached_components on delete cascade,
+    status text not null check (status in ('OK', 'ERROR')),
+    reason text,
+    boot_count integer not null,
+    uptime_ms bigint not null
   )`,
   `create index attached_components_by_assignment on attached_components (assignment_id)`,
   `create table telemetry_data (

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import {
   type CommandClaims,
   type ComponentsChangedClaims,
@@ -6,7 +7,7 @@ import {
   type ResetClaims,
   type StandingClaims,
 } from '@ares/protocol';
-import { CompactSign, importJWK } from 'jose';
+import { CompactSign } from 'jose';
 import type { Clock } from '../ports/clock.ts';
 import type { PublicSigningJwk, SigningKeyPair } from '../ports/secret-store.ts';
 
@@ -29,12 +30,12 @@ export interface OrderSigner {
 const encoder = new TextEncoder();
 
 /** @param options.key `SecretStore.keyPair('command-signing')` */
-export async function createOrderSigner(options: {
+export function createOrderSigner(options: {
   readonly key: SigningKeyPair;
   readonly clock: Clock;
-}): Promise<OrderSigner> {
+}): OrderSigner {
   const { key, clock } = options;
-  const privateKey = await importJWK({ ...key.privateJwk }, 'EdDSA');
+  const privateKey = createPrivateKey({ key: { ...key.privateJwk }, format: 'jwk' });
   return {
     async sign(type, claims) {
       const payload = encoder.encode(JSON.stringify({ ...claims, iat: clock.now() / 1_000 }));

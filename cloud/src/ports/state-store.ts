@@ -29,16 +29,10 @@ export interface HealthValue extends ComponentHealth {
   readonly uptimeMs: number;
 }
 
-export interface Connection {
-  readonly connectionId: string;
-  readonly bootId: string;
-  readonly certificateSerial: string;
-}
-
 export interface DeviceState {
   readonly presence: Presence;
   /** The connection of the latest birth; a will of any other does not count. */
-  readonly connection: Connection | undefined;
+  readonly connectionId: string | undefined;
   /** Epoch ms of the last authentic message. */
   readonly lastSeen: number | undefined;
   readonly values: readonly MetricValue[];
@@ -56,7 +50,7 @@ export interface StateStore {
   apply(deviceUuid: string, update: StateUpdate): Promise<'changed' | 'same' | 'missing'>;
 
   /** The device named a new connection: ONLINE. */
-  birth(deviceUuid: string, connection: Connection, at: number): Promise<'done' | 'missing'>;
+  birth(deviceUuid: string, connectionId: string, at: number): Promise<'done' | 'missing'>;
 
   /** OFFLINE, if `connectionId` is that of the latest birth. Answers whether it counted. */
   will(deviceUuid: string, connectionId: string, at: number): Promise<boolean>;
