@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { findDevice } from '../find-device.ts';
+import { printJson, printRows } from '../output.ts';
+import type { CliContext } from '../program.ts';
+
+function pin(text: string, pins: Record<string, number>): Record<string, number> {
+  const match = /^([a-z_]+)=(\d+)$/.exec(text);
+  if (match === null) throw new CliError(`${text} is no pin. Write role=number, e.g. line=17 (BCM number).`);
+  return { ...pins, [match[1] as string]: Number(match[2]) };
+}
+
+/** `ares component …` */
+export function componentCommands(program: Command, context: CliContext): void {
+  const component = program.command('component').description('what is wired to a device');
+
+  component
+    .command('list <id>')
+    .description('components of a device')
+    .action(async (id: string) => {
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      const { items } = await client.listComponents({ params: { id: deviceUuid } });
+      if (context.json()) return printJson({ items });
+      const rows = items.map(({ componentId, componentType, name, pins }) => ({
+        id: componentId,
+        type: componentType,
+        name,
+        pins,
+      }));
+      printRows(rows, 'No components yet.');
+    });
+
+  component
+    .command('add <id> <type>')
+    .description('attach a component, e.g. pump --pin line=17')
+    .option('--pin <role=number>', 'line that it is wired to (BCM number)', pin, {})
+    .option('--name <name>', 'what people call it')
+    .action(
+      async (id: string, componentType: string, options: { pin: Record<string, number>; name?: string }) => {
+        const { client } = await context.signIn();
+        const { deviceUuid } = await findDevice(client, id);
+        const added = await client.attachComponent({
+          params: { id: deviceUuid },
+          body: {
+            componentType,
+            pins: options.pin,
+            ...(options.name !== undefined && { name: options.name }),
+          },
+        });
+        if (context.json()) return printJson(added);
+        console.log(`${added.componentType} is component ${added.componentId}. The device loads it now.`);
+      },
+    );
+
+  component
+    .command('remove <id> <componentId>')
+    .description('detach a component')
+    .action(async (id: string, componentId: string) => {
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      await client.detachComponent({ params: { id: deviceUuid, componentId } });
+      if (context.json()) return printJson({ componentId: Number(componentId), detached: true });
+      console.log(`Component ${componentId} is detached.`);
+    });
+
+  component
+    .command('types')
+    .description('the catalogue')
+    .action(async () => {
+      const { client } = await context.signIn();
+      const { items } = await client.listComponentTypes();
+      if (context.json()) return printJson({ items });
+      const rows = items.map(({ componentType, kind, pinRoles, metrics, actions }) => ({
+        type: componentType,
+        kind,
+        pins: pinRoles.join(', ') || '-',
+        measures: metrics.map(({ metric, unit }) => `${metric} ${unit}`).join(', ') || '-',
+        does: actions.map(({ action }) => action).join(', ') || '-',
+      }));
+      printRows(rows, 'The catalogue is empty.');
+    });
+}

@@ -1,0 +1,157 @@
+import { describeIssues, parseRegistrationLine, type StateDocument } from '@ares/protocol';
+import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { readEvents } from '../event-stream.ts';
+import { findDevice } from '../find-device.ts';
+import { parseDuration, printJson, printRows } from '../output.ts';
+import type { CliContext } from '../program.ts';
+
+/** `ares device …` */
+export function deviceCommands(program: Command, context: CliContext): void {
+  const device = program.command('device').description('devices, their state and commands');
+
+  device
+    .command('list')
+    .description('devices that you own; all of them with --as administrator')
+    .action(async () => {
+      const { client } = await context.signIn();
+      const { items } = await client.listDevices();
+      const rows = items.map(
+        ({ deviceUuid, nickname, lifeCycle, presence, hardwareVersion, lastSeen, role }) => ({
+          id: deviceUuid,
+          nickname,
+          state: lifeCycle,
+          presence,
+          hardware: hardwareVersion,
+          lastSeen,
+          role,
+        }),
+      );
+      if (context.json()) return printJson({ items });
+      printRows(rows, 'No devices yet. Pair one: npm run ares -- pair --help');
+    });
+
+  device
+    .command('state <id>')
+    .description('the live state')
+    .option('--watch', 'follow until Ctrl-C')
+    .action(async (id: string, options: { watch?: boolean }) => {
+      const session = await context.signIn();
+      const { deviceUuid } = await findDevice(session.client, id);
+      printState(
+        (await session.client.state({ params: { id: deviceUuid } })) as StateDocument,
+        context.json(),
+      );
+      if (options.watch !== true) return;
+      for await (const state of readEvents(session, `/api/devices/${deviceUuid}/events`, context.signal)) {
+        printState(state as StateDocument, context.json());
+      }
+    });
+
+  device
+    .command('command <id> <component> <action>')
+    .description('tell a component (type, or number of the component) to act, e.g. pump on --for 10s')
+    .option('--for <duration>', 'how long an output stays on', parseDuration)
+    .option('--ttl <duration>', 'how long the command may still begin', parseDuration, 30_000)
+    .option('--wait <duration>', 'how long to wait for the outcome', parseDuration, 5_000)
+    .action(
+      async (
+        id: string,
+        component: string,
+        action: string,
+        options: { for?: number; ttl: number; wait: number },
+      ) => {
+        const { client } = await context.signIn();
+        const { deviceUuid } = await findDevice(client, id);
+        const answer = await client.sendCommand({
+          params: { id: deviceUuid },
+          query: { wait: options.wait / 1_000 },
+          body: {
+            ...(/^\d+$/.test(component) ? { componentId: Number(component) } : { componentType: component }),
+            action,
+            args: options.for === undefined ? {} : { durationMs: options.for },
+            ttlSeconds: options.ttl / 1_000,
+          },
+        });
+        if (context.json()) return printJson(answer);
+        if (!('status' in answer)) return console.log(`${answer.commandId}: sent, no answer yet`);
+        console.log(
+          [`${answer.commandId}: ${answer.status}`, answer.code, answer.detail].filter(Boolean).join(' '),
+        );
+        if (answer.leaseEndsAt !== undefined) console.log(`switches itself off at ${answer.leaseEndsAt}`);
+        if (answer.status !== 'COMPLETED' && answer.status !== 'PENDING') process.exitCode = 1;
+      },
+    );
+
+  device
+    .command('commands <id>')
+    .description('the latest commands and how they ended')
+    .action(async (id: string) => {
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      const { items } = await client.listCommands({ params: { id: deviceUuid } });
+      if (context.json()) return printJson({ items });
+      const rows = items.map(({ createdAt, componentType, action, args, status, code }) => ({
+        createdAt,
+        component: componentType,
+        action,
+        args,
+        status,
+        code,
+      }));
+      printRows(rows, 'No commands yet.');
+    });
+
+  device
+    .command('unlink <id>')
+    .description('give the device away: it forgets everything of its owner')
+    .action(async (id: string) => {
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      await client.unlink({ params: { id: deviceUuid } });
+      if (context.json()) return printJson({ deviceUuid, unlinked: true });
+      console.log(`${deviceUuid} is no longer yours. It wipes itself now and can be claimed again.`);
+    });
+
+  device
+    .command('nickname <id> <name>')
+    .description('name the device')
+    .action(async (id: string, nickname: string) => {
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      const named = await client.setNickname({ params: { id: deviceUuid }, body: { nickname } });
+      if (context.json()) return printJson(named);
+      console.log(`${deviceUuid} is now called ${nickname}.`);
+    });
+
+  device
+    .command('preregister <line>')
+    .description('register a device by the line that ares-agent factory-init printed')
+    .action(async (line: string) => {
+      const parsed = parseRegistrationLine(line);
+      if (!parsed.ok) throw new CliError(describeIssues(parsed.issues));
+      const { client } = await context.signIn('administrator');
+      const answer = await client.preregister({ body: parsed.value });
+      if (context.json()) return printJson(answer);
+      console.log(`${answer.deviceUuid} is registered and can be claimed.`);
+    });
+}
+
+function printState(state: StateDocument, json: boolean): void {
+  if (json) {
+    console.log(JSON.stringify(state));
+    return;
+  }
+  console.log(
+    `${state.nickname ?? state.deviceUuid}  ${state.device_status}  last seen ${state.lastSeen ?? 'never'}`,
+  );
+  const rows = state.components.map(({ componentId, componentType, status, reason, metrics }) => ({
+    component: `${componentType} (${componentId})`,
+    status: reason === undefined ? status : `${status}: ${reason}`,
+    values:
+      Object.entries(metrics)
+        .map(([metric, { value, unit }]) => `${metric} ${value} ${unit}`)
+        .join(', ') || '-',
+  }));
+  printRows(rows, 'No components yet. Attach one: npm run ares -- component add --help');
+}

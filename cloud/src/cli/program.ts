@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { componentCommands } from './commands/component.ts';
+import { credentialsCommand } from './commands/credentials.ts';
+import { deviceCommands } from './commands/device.ts';
+import { pairCommand } from './commands/pair.ts';
+import { simulateCommand } from './commands/simulate.ts';
+import { telemetryCommand } from './commands/telemetry.ts';
+import { type CliSession, type Role, signIn } from './session.ts';
+
+/** What every command gets. */
+export interface CliContext {
+  readonly home: string;
+  /** Aborts at Ctrl-C. */
+  readonly signal: AbortSignal;
+  json(): boolean;
+  /** As the account of `--as`, else as the given one, else as the owner. */
+  signIn(role?: Role): Promise<CliSession>;
+}
+
+/** The operator's command line. */
+export function buildProgram(options: { readonly home: string; readonly signal: AbortSignal }): Command {
+  const program = new Command('ares')
+    .description('operator of an Ares cloud')
+    .option('--json', 'JSON for machines')
+    .option('--as <account>', 'owner or administrator')
+    .showHelpAfterError()
+    .configureHelp({ showGlobalOptions: true });
+  const given = () => program.opts<{ json?: boolean; as?: Role }>();
+  const context: CliContext = {
+    ...options,
+    json: () => given().json === true,
+    signIn: (role) => signIn(options.home, given().as ?? role ?? 'owner'),
+  };
+  credentialsCommand(program, context);
+  deviceCommands(program, context);
+  componentCommands(program, context);
+  telemetryCommand(program, context);
+  pairCommand(program, context);
+  simulateCommand(program, context);
+  return program;
+}
