@@ -149,7 +149,7 @@ export function describeCertificateAuthority(name: string, make: () => Promise<C
 
       it.each(REFUSED_KEYS)('CLM-08 a key that is $what', async ({ algorithm }) => {
         const ca = await make();
-        const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+        const keys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair;
         const csr = await x509.Pkcs10CertificateRequestGenerator.create({
           keys,
           signingAlgorithm: algorithm,

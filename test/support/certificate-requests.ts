@@ -1,12 +1,11 @@
 import 'reflect-metadata';
-import type { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 export type MadeCsr = {
-  readonly der: Buffer;
-  readonly keys: webcrypto.CryptoKeyPair;
+  readonly der: Buffer<ArrayBuffer>;
+  readonly keys: CryptoKeyPair;
   readonly keyPem: string;
 };
 
@@ -15,10 +14,11 @@ export async function makeCsr(
   options: {
     readonly subject?: string;
     readonly extensions?: x509.Extension[];
-    readonly keys?: webcrypto.CryptoKeyPair;
+    readonly keys?: CryptoKeyPair;
   } = {},
 ): Promise<MadeCsr> {
-  const keys = options.keys ?? (await crypto.subtle.generateKey(P256, true, ['sign', 'verify']));
+  const keys: CryptoKeyPair =
+    options.keys ?? (await crypto.subtle.generateKey(P256, true, ['sign', 'verify']));
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
     name: options.subject ?? 'CN=device',
     keys,

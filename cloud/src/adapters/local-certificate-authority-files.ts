@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createPrivateKey, createPublicKey, randomBytes, type webcrypto } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
@@ -10,8 +10,11 @@ import { createDurably, hasCode, preparePrivateFolder } from './durable-file.ts'
 
 export const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
+/** The key type of WebCrypto, whose name depends on whose globals are in force. */
+type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 /** A CA that can sign. */
-export type Signer = { readonly certificate: x509.X509Certificate; readonly key: webcrypto.CryptoKey };
+export type Signer = { readonly certificate: x509.X509Certificate; readonly key: SigningKey };
 
 export type AuthorityKeys = {
   readonly root: Signer;
@@ -126,7 +129,7 @@ async function openAuthority(path: string, text: string, secrets: SecretStore): 
   };
 }
 
-async function sealKey(key: webcrypto.CryptoKey, which: string, secrets: SecretStore): Promise<string> {
+async function sealKey(key: SigningKey, which: string, secrets: SecretStore): Promise<string> {
   const pkcs8 = new Uint8Array(await crypto.subtle.exportKey('pkcs8', key));
   return Buffer.from(await secrets.seal(pkcs8, sealContext(which))).toString('base64');
 }
@@ -137,7 +140,7 @@ async function openKey(
   sealed: string,
   certificate: x509.X509Certificate,
   secrets: SecretStore,
-): Promise<webcrypto.CryptoKey> {
+): Promise<SigningKey> {
   const pkcs8 = Buffer.from(await secrets.open(Buffer.from(sealed, 'base64'), sealContext(which)));
   const publicKey = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
   if (!publicKey.export({ format: 'der', type: 'spki' }).equals(Buffer.from(certificate.publicKey.rawData))) {

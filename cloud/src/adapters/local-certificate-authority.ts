@@ -241,7 +241,7 @@ async function signCrl(
   return `${x509.PemConverter.encode(crl.rawData, 'X509 CRL')}\n`;
 }
 
-function derInteger(value: number): Buffer {
+function derInteger(value: number): Buffer<ArrayBuffer> {
   const hex = value.toString(16);
   const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex');
   const content = bytes[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes;
