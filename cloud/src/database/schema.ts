@@ -41,7 +41,11 @@ interface Devices {
   cpu_serial: string;
   /** Hex SHA-256 of the SPKI; null while an administrator allows first use. */
   identity_key_hash: string | null;
+  /** SPKI (DER) of that key, from the first request that showed it. */
+  identity_key: Buffer | null;
   first_use_until: Date | null;
+  /** When another board showed this device's identity key; cleared by recovery. */
+  clone_seen_at: Date | null;
   hardware_variant_id: number;
   life_cycle: Generated<LifeCycle>;
   nickname: string | null;
@@ -74,9 +78,22 @@ interface Assignments {
   user_id: number;
   started_at: Fixed<Date>;
   ended_at: Date | null;
+  /** The `n` of the current secret's `kid`. */
+  secret_n: Generated<number>;
   /** Signed reset order of the release, handed out by standing until the receipt came. */
   reset_order: string | null;
+  /** `jti` of that order. */
+  reset_order_id: string | null;
   reset_receipt_at: Date | null;
+  /** Until then a released device may still hear its reset order; `null` once its certificate is revoked. */
+  revoke_due_at: Date | null;
+}
+
+/** Identity keys that recovery replaced; a trigger keeps them from ever being pinned again. */
+interface RetiredIdentityKeys {
+  spki_hash: string;
+  device_id: number | null;
+  retired_at: Fixed<Date>;
 }
 
 interface AssignmentSecrets {
@@ -162,6 +179,11 @@ interface Claims {
   used_at: Date | null;
 }
 
+interface ClaimAttempts {
+  user_id: number;
+  at: Date;
+}
+
 interface Challenges {
   nonce_hash: Buffer;
   device_uuid: string;
@@ -174,6 +196,11 @@ interface RecoveryTokens {
   device_id: number;
   expires_at: Date;
   used_at: Date | null;
+}
+
+interface RecoveryFailures {
+  device_id: number;
+  at: Date;
 }
 
 interface Certificates {
@@ -190,7 +217,12 @@ interface Certificates {
   status: CertificateStatus;
   /** Hash of nonce, grant and request: only the same request gets the same answer again. */
   request_hash: string;
+  claim_id: string | null;
   created_at: Fixed<Date>;
+  /** First use: from then on the one before it is no longer accepted. */
+  used_at: Date | null;
+  /** With SUPERSEDED: still accepted until then, if its successor is not used before. */
+  superseded_until: Date | null;
   revoked_at: Date | null;
   revocation_reason: string | null;
 }
@@ -262,9 +294,12 @@ export interface Schema {
   attached_components: AttachedComponents;
   component_health: ComponentHealthRows;
   telemetry_data: TelemetryData;
+  retired_identity_keys: RetiredIdentityKeys;
   claims: Claims;
+  claim_attempts: ClaimAttempts;
   challenges: Challenges;
   recovery_tokens: RecoveryTokens;
+  recovery_failures: RecoveryFailures;
   certificates: Certificates;
   commands: Commands;
   audit_log: AuditLog;

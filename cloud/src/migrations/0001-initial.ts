@@ -35,7 +35,9 @@ const statements = [
     device_uuid uuid not null unique,
     cpu_serial text not null unique,
     identity_key_hash text unique check (identity_key_hash ~ '^[0-9a-f]{64}$'),
+    identity_key bytea,
     first_use_until timestamptz,
+    clone_seen_at timestamptz,
     hardware_variant_id integer not null references hardware_variants,
     life_cycle text not null default 'REGISTERED' check (life_cycle in
       ('REGISTERED', 'ACTIVE', 'RECOVERY_NEEDED', 'QUARANTINED', 'BLOCKED', 'RELEASED')),
@@ -47,6 +49,28 @@ const statements = [
     connection_id uuid
   )`,
   `create index devices_online on devices (last_seen) where presence = 'ONLINE'`,
+  // A key that recovery replaced is dead for ever, for every device and whatever the code does.
+  `create table retired_identity_keys (
+    spki_hash text primary key,
+    device_id integer references devices on delete set null,
+    retired_at timestamptz not null default now()
+  )`,
+  `create function guard_identity_key() returns trigger language plpgsql as $$
+    begin
+      if new.identity_key_hash is not null
+        and exists (select 1 from retired_identity_keys where spki_hash = new.identity_key_hash) then
+        raise unique_violation using constraint = 'devices_identity_key_retired',
+          message = 'this identity key was retired';
+      end if;
+      if tg_op = 'UPDATE' and old.identity_key_hash is distinct from new.identity_key_hash
+        and old.identity_key_hash is not null then
+        insert into retired_identity_keys (spki_hash, device_id) values (old.identity_key_hash, new.id)
+          on conflict do nothing;
+      end if;
+      return new;
+    end $$`,
+  `create trigger devices_guard_identity_key before insert or update of identity_key_hash on devices
+    for each row execute function guard_identity_key()`,
   `create table device_boots (
     id integer generated always as identity primary key,
     device_id integer not null references devices on delete cascade,
@@ -65,13 +89,17 @@ const statements = [
     user_id integer not null references users,
     started_at timestamptz not null default now(),
     ended_at timestamptz,
+    secret_n integer not null default 1,
     reset_order text,
+    reset_order_id uuid,
     reset_receipt_at timestamptz,
+    revoke_due_at timestamptz,
     unique (device_id, number)
   )`,
   // One active owner.
   `create unique index assignments_one_active on assignments (device_id) where ended_at is null`,
   `create index assignments_by_user on assignments (user_id)`,
+  `create index assignments_revoke_due on assignments (revoke_due_at) where revoke_due_at is not null`,
   `create table assignment_secrets (
     id integer generated always as identity primary key,
     assignment_id integer not null references assignments on delete cascade,
@@ -170,7 +198,13 @@ const statements = [
     expires_at timestamptz not null,
     used_at timestamptz
   )`,
-  `create index claims_by_user on claims (user_id, created_at)`,
+  `create index claims_by_expiry on claims (expires_at)`,
+  // What a user may ask for in an hour counts refused tries too.
+  `create table claim_attempts (
+    user_id integer not null references users on delete cascade,
+    at timestamptz not null
+  )`,
+  `create index claim_attempts_by_user on claim_attempts (user_id, at)`,
   `create table challenges (
     nonce_hash bytea primary key,
     device_uuid uuid not null,
@@ -184,6 +218,12 @@ const statements = [
     expires_at timestamptz not null,
     used_at timestamptz
   )`,
+  `create index recovery_tokens_by_device on recovery_tokens (device_id)`,
+  `create table recovery_failures (
+    device_id integer not null references devices on delete cascade,
+    at timestamptz not null
+  )`,
+  `create index recovery_failures_by_device on recovery_failures (device_id, at)`,
   `create table certificates (
     id integer generated always as identity primary key,
     device_id integer not null references devices on delete cascade,
@@ -195,11 +235,18 @@ const statements = [
     not_after timestamptz,
     status text not null check (status in ('PENDING', 'ACTIVE', 'SUPERSEDED', 'REVOKED')),
     request_hash text not null,
+    claim_id uuid,
     created_at timestamptz not null default now(),
+    used_at timestamptz,
+    superseded_until timestamptz,
     revoked_at timestamptz,
     revocation_reason text,
-    check (status = 'PENDING' or status = 'REVOKED' or chain_pem is not null)
+    check (status = 'PENDING' or status = 'REVOKED' or chain_pem is not null),
+    check (status <> 'SUPERSEDED' or superseded_until is not null)
   )`,
+  // One valid certificate a device, and one being made.
+  `create unique index certificates_one_active on certificates (device_id) where status = 'ACTIVE'`,
+  `create unique index certificates_one_pending on certificates (device_id) where status = 'PENDING'`,
   `create index certificates_by_device on certificates (device_id, status)`,
   `create table commands (
     id uuid primary key,
