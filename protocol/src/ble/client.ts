@@ -232,7 +232,8 @@ class ClientSession {
       }
     } catch (error) {
       this.#end(error instanceof BleError ? error : new BleError('SESSION_BROKEN', String(error)));
-      void hangUp(this.#link);
+      // Before that, `connectDevice` hangs up.
+      if (this.#transport) void hangUp(this.#link);
     }
   }
 
