@@ -17,7 +17,6 @@ export function credentialsCommand(program: Command, context: CliContext): void 
           { account: 'owner', ...saved.owner },
           { account: 'administrator', ...saved.administrator },
         ],
-        false,
         '',
       );
     });

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { builtInComponentTypes } from '../src/components.ts';
+import { anyHeaderPin, checkPins } from '../src/pins.ts';
+
+const rules = anyHeaderPin(builtInComponentTypes);
+const check = (
+  ...components: { componentId: number; componentType: string; pins: Record<string, number> }[]
+) =>
+  checkPins({ components, types: builtInComponentTypes, rules }).map(({ code, componentId }) => [
+    componentId,
+    code,
+  ]);
+const pump = (componentId: number, line: number) => ({ componentId, componentType: 'pump', pins: { line } });
+
+describe('components of one board', () => {
+  it('are accepted on lines of their own', () => {
+    expect(check(pump(1, 17), pump(2, 27), { componentId: 3, componentType: 'cpu', pins: {} })).toEqual([]);
+  });
+
+  it('are refused where two sit on one line, naming the later one', () => {
+    expect(check(pump(1, 17), { componentId: 2, componentType: 'dht22', pins: { data: 17 } })).toEqual([
+      [2, 'PIN_CONFLICT'],
+    ]);
+  });
+
+  it('are refused on a reserved line, whatever the rules say', () => {
+    const problems = checkPins({
+      components: [pump(1, 0)],
+      types: builtInComponentTypes,
+      rules: [{ componentType: 'pump', role: 'line', pins: [0] }],
+    });
+    expect(problems).toMatchObject([{ code: 'PIN_RESERVED', detail: expect.stringContaining('reserved') }]);
+  });
+
+  it('are refused on a line without a rule, and the rest still checked', () => {
+    expect(check(pump(1, 40), pump(2, 17), pump(3, 17))).toEqual([
+      [1, 'PIN_NOT_ALLOWED'],
+      [3, 'PIN_CONFLICT'],
+    ]);
+  });
+
+  it('are refused without a pin, with a line that the type does not have, and of an unknown type', () => {
+    expect(check({ componentId: 1, componentType: 'pump', pins: {} })).toEqual([[1, 'PIN_MISSING']]);
+    expect(check({ componentId: 1, componentType: 'cpu', pins: { line: 4 } })).toEqual([
+      [1, 'PIN_NOT_ALLOWED'],
+    ]);
+    expect(check({ componentId: 1, componentType: 'laser', pins: {} })).toEqual([[1, 'TYPE_UNKNOWN']]);
+  });
+
+  it('are refused everywhere when there are no rules', () => {
+    expect(checkPins({ components: [pump(1, 17)], types: builtInComponentTypes, rules: [] })).toMatchObject([
+      { code: 'PIN_NOT_ALLOWED', detail: expect.stringContaining('(none)') },
+    ]);
+  });
+});
