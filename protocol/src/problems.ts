@@ -34,6 +34,7 @@ export const problems = {
   PIN_NOT_ALLOWED: { status: 409, title: 'This pin is not allowed for the component' },
   PIN_RESERVED: { status: 409, title: 'This pin is reserved' },
   RECOVERY_NEEDED: { status: 409, title: 'The device must be recovered by its owner' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
   TOKEN_INVALID: { status: 401, title: 'The token is not valid' },
   TOO_MANY_REQUESTS: { status: 429, title: 'Too many requests' },
   UNAVAILABLE: { status: 503, title: 'Not available right now' },

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { ProblemError } from '@ares/protocol';
+import { contract, type Listener, type Route, type RouteId } from '@ares/protocol/http';
+import Router from '@koa/router';
+import Koa, { type Context, type Next } from 'koa';
+import helmet from 'koa-helmet';
+import { errorResponses } from './error-responses.ts';
+import type { Handlers } from './handlers.ts';
+import type { RateLimits } from './rate-limits.ts';
+import { toRouterPath } from './route-path.ts';
+import { type Handler, type ServeParts, serveRoute } from './serve-route.ts';
+
+export interface HttpAppParts extends Omit<ServeParts, 'open'> {
+  /** Which routes of the contract this app serves. */
+  readonly listener: Listener;
+  readonly handlers: Handlers;
+  readonly limits: RateLimits;
+  /** Ends every stream when aborted. */
+  readonly closing: AbortSignal;
+  /**
+   * The names (`host:port`) by which devices reach this listener; a request for any other is refused, so that a
+   * signature made for another host is worth nothing here. Absent: any name.
+   */
+  readonly apiHosts?: ReadonlySet<string>;
+}
+
+/** The routes of the contract that a listener serves. */
+export function routesOf(listener: Listener): readonly Route[] {
+  return Object.values<Route>(contract).filter(({ listeners }) => listeners.includes(listener));
+}
+
+/**
+ * The contract as a Koa app: limits, policy, validation, handler, answer, problem details.
+ * @throws {TypeError} when a route has no handler
+ */
+export function createHttpApp(parts: HttpAppParts): Koa {
+  const app = new Koa();
+  // Koa writes to stderr by itself otherwise; what arrives here is a connection that went away.
+  app.on('error', (error: Error) => parts.log.debug({ error: error.message }, 'a connection broke'));
+  const open = new Set<AbortController>();
+  parts.closing.addEventListener('abort', () => {
+    for (const request of open) request.abort();
+  });
+
+  const router = new Router({ sensitive: true, strict: true });
+  for (const route of routesOf(parts.listener)) {
+    const handler = parts.handlers[route.id as RouteId] as Handler | undefined;
+    if (handler === undefined) throw new TypeError(`The route ${route.id} of the contract has no handler.`);
+    router.register(toRouterPath(route.path), [route.method], (ctx) =>
+      serveRoute(ctx, route, handler, { ...parts, open }),
+    );
+  }
+
+  app.use(identifyRequest);
+  app.use(securityHeaders);
+  app.use(errorResponses(parts.log));
+  app.use(async (ctx, next) => {
+    await parts.limits.admit(ctx.ip);
+    assertOwnHost(ctx, parts.apiHosts);
+    await next();
+  });
+  app.use(router.routes());
+  app.use(refuseMethod(router));
+  return app;
+}
+
+async function identifyRequest(ctx: Context, next: Next): Promise<void> {
+  const requestId = randomUUID();
+  ctx.state['requestId'] = requestId;
+  ctx.set('x-request-id', requestId);
+  await next();
+}
+
+const securityHeaders = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+      objectSrc: ["'none'"],
+    },
+  },
+  xFrameOptions: { action: 'deny' },
+});
+
+function assertOwnHost(ctx: Context, apiHosts: ReadonlySet<string> | undefined): void {
+  if (apiHosts === undefined || apiHosts.has(ctx.host)) return;
+  throw new ProblemError(
+    'INVALID_REQUEST',
+    `This listener is reached as ${[...apiHosts].join(' or ')}, not as ${ctx.host.slice(0, 100) || '(no Host)'}.`,
+  );
+}
+
+/** What no route took: a known path with another method is 405 with `Allow`; the rest becomes 404. */
+function refuseMethod(router: Router) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    const allowed = router.stack.filter((layer) => layer.match(ctx.path)).flatMap(({ methods }) => methods);
+    if (allowed.length === 0) return next();
+    ctx.set('allow', [...new Set(allowed)].join(', '));
+    throw new ProblemError(
+      'METHOD_NOT_ALLOWED',
+      `${ctx.path.slice(0, 200)} answers ${[...new Set(allowed)].join(', ')} only.`,
+    );
+  };
+}

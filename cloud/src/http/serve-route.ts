@@ -1,0 +1,89 @@
+import type { Route, RouteId } from '@ares/protocol/http';
+import type { Context } from 'koa';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import { certificateOf } from './client-certificate.ts';
+import { eventStreamBody } from './event-stream.ts';
+import type { Answer, RequestContext } from './handlers.ts';
+import type { Policies } from './policies.ts';
+import type { RateLimits } from './rate-limits.ts';
+import { parsePart, readJsonBody } from './request-input.ts';
+
+/** A handler whose route is no longer known to the type system. */
+export type Handler = (context: RequestContext) => Promise<Answer<Route>>;
+
+export interface ServeParts {
+  readonly policies: Policies;
+  readonly limits: RateLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Requests that are being served. */
+  readonly open: Set<AbortController>;
+}
+
+/**
+ * One request of a known route. The policy comes before everything else, so that who may not ask learns nothing,
+ * and a body is read only from those who may send one.
+ */
+export async function serveRoute(
+  ctx: Context,
+  route: Route,
+  handler: Handler,
+  parts: ServeParts,
+): Promise<void> {
+  const params = (): unknown =>
+    route.params === undefined ? {} : parsePart('params', route.params, { ...ctx['params'] });
+  const grant = await parts.policies[route.policy]({
+    authorization: ctx.get('authorization'),
+    deviceUuid: () => (params() as { id: string }).id,
+    certificate: certificateOf(ctx.req.socket),
+  });
+  const request = new AbortController();
+  parts.open.add(request);
+  ctx.res.once('close', () => {
+    parts.open.delete(request);
+    request.abort();
+  });
+  const context = {
+    params: params(),
+    query: route.query === undefined ? {} : parsePart('query', route.query, { ...ctx.query }),
+    body: route.body === undefined ? undefined : parsePart('body', route.body, await readJsonBody(ctx)),
+    caller: grant.caller,
+    access: grant.access,
+    device: grant.device,
+    source: ctx.ip,
+    requestId: ctx.state['requestId'] as string,
+    apiHost: ctx.host,
+    signal: request.signal,
+  } as RequestContext;
+  await parts.limits.admitTo(route.id as RouteId, context);
+  const result = await handler(context);
+  ctx.status = Number(result.status);
+  ctx.set('cache-control', 'no-store');
+  if ('stream' in result) {
+    answerStream(ctx, result.stream as AsyncIterable<string>, request, grant.expiresAt, parts.clock);
+  } else if ('body' in result) {
+    ctx.body = JSON.stringify(result.body);
+    ctx.set('content-type', 'application/json; charset=utf-8');
+  } else ctx.body = null;
+}
+
+function answerStream(
+  ctx: Context,
+  frames: AsyncIterable<string>,
+  request: AbortController,
+  expiresAt: number | undefined,
+  clock: Clock,
+): void {
+  if (expiresAt !== undefined) {
+    // A stream does not outlive the access token that opened it.
+    const timer = setTimeout(() => request.abort(), Math.max(0, expiresAt - clock.now()));
+    ctx.res.once('close', () => clearTimeout(timer));
+  }
+  // no-transform: whoever compresses holds events back until there are enough of them.
+  ctx.set('cache-control', 'no-store, no-transform');
+  ctx.set('content-type', 'text/event-stream; charset=utf-8');
+  ctx.set('x-accel-buffering', 'no');
+  if (ctx.method === 'HEAD') request.abort();
+  ctx.body = eventStreamBody(frames, { signal: request.signal });
+}
