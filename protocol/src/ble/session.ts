@@ -81,7 +81,6 @@ export class DeviceSession {
 
   /** Takes one write of the app, cut anyhow. Never throws. */
   receive(chunk: Uint8Array): void {
-    if (this.#closed) return;
     for (const frame of this.#frames.push(chunk)) {
       if (this.#closed) return;
       if (frame.ok) this.#take(frame.message);
