@@ -1,0 +1,233 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StateDocument } from '@ares/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type AresProcess,
+  agent,
+  ares,
+  eventually,
+  freePort,
+  processesOf,
+  startAres,
+  temporaryHome,
+} from '../support/ares-process.ts';
+
+interface Device {
+  deviceUuid: string;
+  lifeCycle: string;
+  presence: string;
+}
+interface Reading {
+  componentType: string;
+  metric: string;
+  value: number;
+  measuredAt: string;
+}
+
+describe('the life of one device, as npm start shows it', () => {
+  const home = temporaryHome();
+  let program: AresProcess;
+  let deviceUuid = '';
+  const devices = async () => (await ares<{ items: Device[] }>(home.path, 'device', 'list')).items;
+  const state = () => ares<StateDocument>(home.path, 'device', 'state', deviceUuid);
+  const agentState = async () =>
+    JSON.parse(await agent('status', '--state-dir', join(home.path, 'pi', 'state'), '--json')) as {
+      state: string;
+    };
+
+  beforeAll(async () => {
+    program = startAres({ home: home.path, port: await freePort() });
+    await program.sees(/^ready: /m);
+  });
+  afterAll(async () => {
+    program.child.kill('SIGTERM');
+    await program.exited;
+    home.remove();
+  });
+
+  it('tells each step with its duration and how to sign in', async () => {
+    const output = program.output();
+    for (const step of [
+      'cloud',
+      'factory',
+      'preregister',
+      'boot',
+      'bluetooth',
+      'claim',
+      'operate',
+      'command',
+    ]) {
+      expect(output).toMatch(new RegExp(`^✓ ${step} .*\\([0-9.]+ m?s\\)$`, 'm'));
+    }
+    expect(output).toContain(`ready: ${program.url}`);
+    expect(output).toMatch(/Sign in as owner +owner@ares.local +\S{20}/);
+  });
+
+  it('has claimed the device, which is online', async () => {
+    const items = await devices();
+    expect(items).toMatchObject([{ lifeCycle: 'ACTIVE', presence: 'ONLINE' }]);
+    deviceUuid = items[0]!.deviceUuid;
+  });
+
+  it('shows the live state of everything that is wired to it', async () => {
+    const document = await state();
+    expect(document.device_status).toBe('ONLINE');
+    for (const key of [
+      'led',
+      'pump',
+      'dht22_temp',
+      'dht22_humidity',
+      'cpu_average',
+      'cpu_peak',
+      'soil_moisture',
+    ]) {
+      expect(document[key], key).toEqual(expect.any(Number));
+    }
+    expect(document.components.map(({ status }) => status)).toEqual(document.components.map(() => 'OK'));
+  });
+
+  it('has stored signed readings', async () => {
+    const { items } = await ares<{ items: Reading[] }>(
+      home.path,
+      'telemetry',
+      deviceUuid,
+      '--type',
+      'dht22',
+      '--metric',
+      'temperature',
+    );
+    expect(items.length).toBeGreaterThan(0);
+    expect(items[0]!.value).toBeGreaterThan(-40);
+    expect(items[0]!.value).toBeLessThan(80);
+  });
+
+  it('runs the pump by command, verified on the line, and the pump switches itself off', async () => {
+    const line = join(home.path, 'pi', 'board', 'gpio', 'gpio17', 'value');
+    const outcome = await ares<{ status: string; verified: boolean }>(
+      home.path,
+      'device',
+      'command',
+      deviceUuid,
+      'pump',
+      'on',
+      '--for',
+      '2s',
+    );
+    expect(outcome).toMatchObject({ status: 'COMPLETED', verified: true });
+    expect(readFileSync(line, 'utf8').trim()).toBe('1');
+    await eventually('the pump is off again', () => readFileSync(line, 'utf8').trim() === '0', 6_000);
+    await eventually('the cloud knows', async () => (await state())['pump'] === 0, 10_000);
+  });
+
+  it('takes a component added on the server without a restart, and drops one that is removed', async () => {
+    const added = await ares<{ componentId: number }>(
+      home.path,
+      'component',
+      'add',
+      deviceUuid,
+      'led',
+      '--pin',
+      'line=22',
+      '--name',
+      'second',
+    );
+    await eventually(
+      'the second LED reports',
+      async () => (await state())[`led_${added.componentId}`] === 0,
+      20_000,
+    );
+    await ares(home.path, 'component', 'remove', deviceUuid, String(added.componentId));
+    await eventually(
+      'it is gone',
+      async () => (await state()).components.every(({ componentId }) => componentId !== added.componentId),
+      20_000,
+    );
+  });
+
+  it('refuses a pin that is taken and says by whom', async () => {
+    await expect(ares(home.path, 'component', 'add', deviceUuid, 'led', '--pin', 'line=17')).rejects.toThrow(
+      /GPIO 17 is taken by pump/,
+    );
+  });
+
+  it('CLM-14 leaves no private key of the device in anything that the cloud keeps', async () => {
+    const keyFiles = filesOf(join(home.path, 'pi', 'state')).filter((file) =>
+      readFileSync(file, 'latin1').includes('PRIVATE KEY'),
+    );
+    expect(keyFiles.length).toBeGreaterThan(0);
+    const secrets = keyFiles.flatMap((file) =>
+      [
+        ...readFileSync(file, 'latin1').matchAll(
+          /-----BEGIN PRIVATE KEY-----(?:\\n|\s)*([A-Za-z0-9+/]{40})/g,
+        ),
+      ].map((match) => match[1]!),
+    );
+    expect(secrets.length).toBeGreaterThan(0);
+    const cloudFiles = filesOf(join(home.path, 'cloud'));
+    expect(cloudFiles.length).toBeGreaterThan(100);
+    for (const file of cloudFiles) {
+      const text = readFileSync(file, 'latin1');
+      expect(
+        secrets.filter((secret) => text.includes(secret)),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  it('forgets its owner when it is given away, and can be claimed again', async () => {
+    const credentials = filesOf(join(home.path, 'pi', 'state')).filter(
+      (file) => readFileSync(file, 'latin1').includes('BEGIN CERTIFICATE') && !file.includes('trust'),
+    );
+    expect(credentials.length).toBeGreaterThan(0);
+    await ares(home.path, 'device', 'unlink', deviceUuid);
+    expect(await devices()).toEqual([]);
+    await eventually(
+      'the device is claimable',
+      async () => (await agentState()).state === 'UNPROVISIONED',
+      30_000,
+    );
+    expect(credentials.filter((file) => existsSync(file))).toEqual([]);
+
+    const label = JSON.parse(
+      await agent('label', '--state-dir', join(home.path, 'pi', 'state'), '--json'),
+    ) as { setupCode: string };
+    await ares(home.path, 'pair', '--setup-code', label.setupCode);
+    expect(await devices()).toMatchObject([{ deviceUuid, lifeCycle: 'ACTIVE' }]);
+    await eventually('it reports to its new owner', async () => (await state()).device_status === 'ONLINE');
+    const { items } = await ares<{ items: Reading[] }>(home.path, 'telemetry', deviceUuid, '--type', 'dht22');
+    expect(items).toEqual([]);
+  });
+
+  it('ends with status 0 within five seconds though Ctrl-C arrives twice, and leaves no process', async () => {
+    const started = Date.now();
+    program.child.kill('SIGINT');
+    program.child.kill('SIGINT');
+    expect(await program.exited).toBe(0);
+    expect(Date.now() - started).toBeLessThan(5_000);
+    expect(processesOf(home.path)).toEqual([]);
+  });
+
+  it('goes on with the same device, data and passwords at the next start', async () => {
+    const before = readFileSync(join(home.path, 'credentials.json'), 'utf8');
+    const started = Date.now();
+    program = startAres({ home: home.path, port: Number(new URL(program.url).port) });
+    await program.sees(/^ready: /m);
+    expect(Date.now() - started).toBeLessThan(15_000);
+    expect(readFileSync(join(home.path, 'credentials.json'), 'utf8')).toBe(before);
+    expect(await devices()).toMatchObject([{ deviceUuid, lifeCycle: 'ACTIVE' }]);
+    expect(program.output()).not.toMatch(/^✓ claim/m);
+  });
+
+  it('leaves no process when it is killed', async () => {
+    program.child.kill('SIGKILL');
+    await program.exited;
+    await eventually('nothing is left', () => processesOf(home.path).length === 0, 15_000);
+  });
+});
+
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
