@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { filterMatches } from '@ares/protocol';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { type BrokerLink, BrokerLinkError, type MessageHandler } from '../ports/broker-link.ts';
+import type { Logger } from '../ports/logger.ts';
+
+export interface MqttLinkConfig {
+  readonly host: string;
+  readonly port: number;
+  /** CN of the service certificate, which begins with `ares-`. */
+  readonly commonName: string;
+  readonly keyPem: string;
+  readonly chainPem: string;
+  readonly rootPem: string;
+  /** The broker knows `$share`. The embedded one does not: it takes such a filter and never delivers. */
+  readonly sharedSubscriptions?: boolean;
+}
+
+const PUBLISH_TIMEOUT_MS = 5_000;
+
+type Subscription = { readonly filters: readonly string[]; readonly handler: MessageHandler };
+
+/**
+ * A client of the broker with a service certificate: for processes that the broker does not live in. It connects
+ * again by itself; nothing is kept for a broker that is away.
+ * @throws {BrokerLinkError} NOT_CONNECTED when the first connection fails
+ */
+export async function openMqttBrokerLink(options: {
+  readonly config: MqttLinkConfig;
+  readonly log: Logger;
+}): Promise<BrokerLink> {
+  const { config, log } = options;
+  const subscriptions = new Set<Subscription>();
+  const client = await connect(config);
+  client.on('error', (error) => log.warn({ error: error.message }, 'the link to the broker has an error'));
+  client.on('offline', () => log.warn({}, 'the link to the broker is down'));
+  client.on('connect', () => log.info({}, 'the link to the broker is up'));
+  client.on('message', (topic, payload) => {
+    for (const { filters, handler } of subscriptions)
+      if (filters.some((filter) => filterMatches(filter, topic))) handler(topic, payload);
+  });
+
+  return {
+    async publish(topic, payload, { qos = 0 } = {}) {
+      if (!client.connected) throw new BrokerLinkError('NOT_CONNECTED', 'The broker is not connected.');
+      await withTimeout(client.publishAsync(topic, Buffer.from(payload as Uint8Array), { qos }));
+    },
+    async subscribe(filters, handler, { group } = {}) {
+      const shared = group !== undefined && config.sharedSubscriptions === true;
+      const wanted = filters.map((filter) => (shared ? `$share/${group}/${filter}` : filter));
+      const subscription = { filters, handler };
+      subscriptions.add(subscription);
+      const granted = await client.subscribeAsync(wanted, { qos: 0 }).catch((cause: Error) => {
+        subscriptions.delete(subscription);
+        throw new BrokerLinkError('REFUSED', `The broker refused a subscription: ${cause.message}`, {
+          cause,
+        });
+      });
+      if (granted.some(({ qos }) => Number(qos) === 128))
+        throw new BrokerLinkError('REFUSED', 'The broker refused a subscription.');
+      return async () => {
+        subscriptions.delete(subscription);
+        if (client.connected) await client.unsubscribeAsync(wanted);
+      };
+    },
+    connected: () => client.connected,
+    async close() {
+      await client.endAsync(true);
+    },
+  };
+}
+
+async function connect(config: MqttLinkConfig): Promise<MqttClient> {
+  const settings: IClientOptions = {
+    host: config.host,
+    port: config.port,
+    protocol: 'mqtts',
+    protocolVersion: 4,
+    clientId: `${config.commonName}-${randomBytes(8).toString('hex')}`,
+    clean: true,
+    key: config.keyPem,
+    cert: config.chainPem,
+    ca: [config.rootPem],
+    reconnectPeriod: 500,
+    // Otherwise a broker that starts slowly, or whose database is away, is given up after one CONNACK.
+    reconnectOnConnackError: true,
+    queueQoSZero: false,
+    resubscribe: true,
+  };
+  try {
+    return await connectAsync(settings);
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerLinkError(
+      'NOT_CONNECTED',
+      `The broker at ${config.host}:${config.port} cannot be reached: ${text}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A QoS 1 promise of the library stays open for ever when the connection is lost. */
+async function withTimeout(sent: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(
+      () => fail(new BrokerLinkError('NOT_CONNECTED', 'The broker did not answer in time.')),
+      PUBLISH_TIMEOUT_MS,
+    );
+  });
+  try {
+    await Promise.race([sent, late]);
+  } catch (cause) {
+    if (cause instanceof BrokerLinkError) throw cause;
+    throw new BrokerLinkError('NOT_CONNECTED', 'The broker did not take the message.', { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
