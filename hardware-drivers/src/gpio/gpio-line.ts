@@ -81,7 +81,7 @@ export interface GpioChip {
 }
 
 /** Highest BCM number on the 40-pin header; 0 and 1 belong to the HAT EEPROM but are lines too. */
-export const highestHeaderBcm = 27;
+const highestHeaderBcm = 27;
 
 /** @throws {GpioError} PIN_INVALID unless the number is a line of the 40-pin header */
 export function assertHeaderBcm(bcm: number): void {

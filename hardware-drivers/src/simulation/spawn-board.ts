@@ -111,7 +111,7 @@ function boardArguments(options: SpawnBoardOptions): string[] {
     ['--dht22-pin', options.dht22Pin],
   ];
   return [
-    ...values.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)])),
+    ...values.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
     ...(options.pumpActiveLow === true ? ['--pump-active-low'] : []),
   ];
 }
