@@ -2,7 +2,7 @@ import { BleError } from './errors.ts';
 import { MAX_MESSAGE_BYTES } from './gatt.ts';
 
 /** Length of the header before each message: an unsigned 16-bit big-endian count of the bytes that follow. */
-export const FRAME_HEADER_BYTES = 2;
+const FRAME_HEADER_BYTES = 2;
 
 /** What a decoder found in the stream: a message, or a frame that it skipped. */
 export type FrameResult =

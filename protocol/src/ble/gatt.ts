@@ -60,7 +60,7 @@ export interface DeviceInfo {
 }
 
 /** Bytes of `info`: it fits into one read at the smallest MTU. */
-export const INFO_BYTES = 18;
+const INFO_BYTES = 18;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

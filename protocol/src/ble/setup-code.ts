@@ -7,10 +7,10 @@ import type { RandomBytes } from './noise.ts';
 import { toUtf8 } from './text.ts';
 
 /** Bytes of a setup code. */
-export const SETUP_CODE_BYTES = 16;
+const SETUP_CODE_BYTES = 16;
 
 /** Symbols of its text: 26 of content (130 bits, the first symbol is 0 to 7) and one of check. */
-export const SETUP_CODE_SYMBOLS = 27;
+const SETUP_CODE_SYMBOLS = 27;
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const CHECK_ALPHABET = `${ALPHABET}*~$=U`;

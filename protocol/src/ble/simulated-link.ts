@@ -18,7 +18,7 @@ export type SimulatedRecord =
   | { readonly kind: 'disconnect'; readonly reason: string };
 
 /** Most bytes of content: an attribute value of Bluetooth has at most 512. */
-export const MAX_RECORD_BYTES = 512;
+const MAX_RECORD_BYTES = 512;
 
 const KINDS = ['connect', 'connected', 'read-info', 'info-value', 'write', 'notify', 'disconnect'] as const;
 const HEADER_BYTES = 3;
