@@ -1,4 +1,4 @@
-import type { CommandOutcome, CommandResult, Reading, ReadingProblem } from '@ares/protocol';
+import type { CommandResult, Reading, ReadingProblem } from '@ares/protocol';
 
 /** Counters that survive a reset. */
 export interface Counters {
@@ -58,6 +58,8 @@ export interface Outbox {
     refused: readonly { readonly seq: number; readonly code: ReadingProblem }[],
     at: number,
   ): number;
+  /** Readings that wait, without asking the database. */
+  readonly rows: number;
   stats(): OutboxStats;
   /** A small durable document of the assignment, e.g. the last list of components. */
   loadDocument(name: string): unknown;
@@ -74,6 +76,14 @@ export interface OutboxStats {
 
 export type CommandState = 'received' | 'acting' | 'done';
 
+export interface ReceivedCommand {
+  readonly commandId: string;
+  readonly assignment: number;
+  readonly componentId: number;
+  readonly seq: number;
+  readonly refused?: CommandResult;
+}
+
 /** The record that keeps a command from running twice. */
 export interface CommandJournal {
   /** Why commands other than safe ones must be refused: the record of what ran before is lost. */
@@ -81,22 +91,20 @@ export interface CommandJournal {
   find(
     commandId: string,
   ): { readonly state: CommandState; readonly result: CommandResult | undefined } | undefined;
-  /** Commits the id before anything happens. `false`: it is there already. */
-  receive(command: {
-    readonly commandId: string;
-    readonly assignment: number;
-    readonly componentId: number;
-  }): boolean;
+  /**
+   * Commits the id and the highest `seq` before anything happens, with the result when it is refused.
+   * `false`: the id is there already.
+   */
+  receive(command: ReceivedCommand): boolean;
   acting(commandId: string): void;
   finish(result: CommandResult): void;
   /** Results that the cloud has not acknowledged, oldest first. */
   unacknowledged(assignment: number, limit: number): CommandResult[];
   acknowledge(commandIds: readonly string[]): number;
   /** Gives every row without a result this one; at start, nothing of it runs again. */
-  closeUnfinished(make: (commandId: string) => { readonly outcome: CommandOutcome } & CommandResult): number;
+  closeUnfinished(make: (commandId: string) => CommandResult): number;
   /** Highest verified `seq` of a component; 0 when none was seen. */
   highestSeq(assignment: number, componentId: number): number;
-  raiseSeq(assignment: number, componentId: number, seq: number): void;
 }
 
 /** `device.db` (counters, journal: survive a reset) and `outbox.db` (one assignment). */

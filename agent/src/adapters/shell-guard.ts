@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { SafeOutput } from '@ares/hardware-drivers';
+import type { Clock } from '../ports/clock.ts';
+import { type Guard, GuardError } from '../ports/guard.ts';
+import type { Logger } from '../ports/logger.ts';
+
+const answerTimeoutMs = 2_000;
+const restartAfterMs = 500;
+
+interface Pending {
+  readonly answer: string;
+  resolve(): void;
+  reject(error: GuardError): void;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** Answers come in the order of the questions. */
+  readonly pending: Pending[];
+}
+
+/**
+ * The guard as a POSIX shell in a session of its own: a Ctrl-C or a kill of the agent's group leaves it alone, and
+ * its standard input ends when the agent does. About one megabyte, where a second Node would be forty.
+ *
+ * @param options.scriptPath default: `guard.sh` beside the sources
+ */
+export function createShellGuard(options: {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly scriptPath?: string;
+}): Guard {
+  const { clock, logger } = options;
+  const scriptPath = options.scriptPath ?? fileURLToPath(new URL('../guard/guard.sh', import.meta.url));
+  const protectedOutputs = new Map<string, readonly SafeOutput[]>();
+  const lostListeners: (() => void)[] = [];
+  let running: Running | undefined;
+  let ready = false;
+  let stopping = false;
+
+  const ask = (fields: readonly string[], answer: string): Promise<void> => {
+    const guard = running;
+    if (guard === undefined) return Promise.reject(unavailable());
+    if (fields.some((field) => /[\t\n]/.test(field)))
+      return Promise.reject(
+        new GuardError('GUARD_REFUSED', `A field with a tab or a line break: ${fields.join(' ')}`),
+      );
+    return new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(answerTimeoutMs, () => {
+        logger.error('guard does not answer; it is ended and started again', { asked: fields[0] });
+        guard.child.kill('SIGKILL');
+      });
+      guard.pending.push({
+        answer: `${answer}\t${fields[1]}`,
+        resolve: () => {
+          cancel();
+          resolve();
+        },
+        reject: (error) => {
+          cancel();
+          reject(error);
+        },
+      });
+      guard.child.stdin?.write(`${fields.join('\t')}\n`);
+    });
+  };
+  const each = (
+    id: string,
+    outputs: readonly SafeOutput[],
+    run: (id: string, output: SafeOutput) => Promise<void>,
+  ) =>
+    Promise.all(outputs.map((output, i) => run(`${id.replaceAll('-', '_')}_${i}`, output))).then(
+      () => undefined,
+    );
+  const protect = (id: string, outputs: readonly SafeOutput[]) =>
+    each(id, outputs, (name, { path, safeValue }) => ask(['protect', name, path, safeValue], 'protected'));
+
+  const onAnswer = (guard: Running, line: string) => {
+    const next = guard.pending.shift();
+    if (next === undefined) return;
+    if (line === next.answer) next.resolve();
+    else next.reject(new GuardError('GUARD_REFUSED', `The guard cannot write the output's file (${line}).`));
+  };
+  const onExit = (guard: Running, detail: string) => {
+    if (running !== guard) return;
+    running = undefined;
+    ready = false;
+    for (const { reject } of guard.pending.splice(0)) reject(unavailable());
+    if (stopping) return;
+    logger.error('guard ended; outputs are switched off and it is started again', { detail });
+    for (const listener of lostListeners) listener();
+    clock.after(restartAfterMs, () => {
+      if (!stopping) launch().catch((cause: unknown) => logger.error('guard does not start', { cause }));
+    });
+  };
+
+  const launch = async (): Promise<void> => {
+    const child = spawn('/bin/sh', [scriptPath], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { PATH: '/usr/bin:/bin' },
+    });
+    const guard: Running = { child, pending: [] };
+    running = guard;
+    let rest = '';
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onAnswer(guard, line);
+    });
+    // A write to a guard that just died; `exit` tells the rest.
+    child.stdin?.on('error', () => undefined);
+    child.on('error', (cause) => onExit(guard, cause.message));
+    child.on('exit', (code, signal) => onExit(guard, `exit ${code ?? signal}`));
+    for (const [id, outputs] of protectedOutputs) await protect(id, outputs);
+    // Any answer proves that the shell reads and writes.
+    await ask(['release', 'start'], 'released');
+    ready = true;
+  };
+
+  return {
+    start: launch,
+    available: () => ready,
+    protect: async (id, outputs) => {
+      protectedOutputs.set(id, outputs);
+      await protect(id, outputs);
+    },
+    release: async (id) => {
+      const outputs = protectedOutputs.get(id);
+      protectedOutputs.delete(id);
+      if (outputs !== undefined && running !== undefined)
+        await each(id, outputs, (name) => ask(['release', name], 'released'));
+    },
+    arm: async (id, leaseMs, outputs) => {
+      if (!ready) throw unavailable();
+      const seconds = (leaseMs / 1_000).toFixed(3);
+      await each(id, outputs, (name, { path, safeValue }) =>
+        ask(['arm', name, seconds, path, safeValue], 'armed'),
+      );
+    },
+    disarm: async (id) => {
+      const outputs = protectedOutputs.get(id) ?? [];
+      if (running !== undefined) await each(id, outputs, (name) => ask(['disarm', name], 'disarmed'));
+    },
+    makeSafe: async (outputs) => {
+      for (const { path, safeValue } of outputs) writeFileSync(path, `${safeValue}\n`);
+    },
+    onLost: (listener) => {
+      lostListeners.push(listener);
+    },
+    stop: async () => {
+      stopping = true;
+      ready = false;
+      const guard = running;
+      if (guard === undefined) return;
+      await new Promise<void>((resolve) => {
+        guard.child.once('exit', () => resolve());
+        guard.child.stdin?.end();
+      });
+    },
+  };
+}
+
+function unavailable(): GuardError {
+  return new GuardError('GUARD_UNAVAILABLE', 'The guard process is not there; it is being started again.');
+}

@@ -1,0 +1,77 @@
+import type { CommandResult } from '@ares/protocol';
+import type { OperatingConfig } from '../operate/config.ts';
+import type { Random } from '../operate/types.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CommandJournal } from '../store/types.ts';
+
+/** Most results in one message. */
+const MAX_RESULTS = 100;
+
+/** Sends results at once and again until the cloud has acknowledged them. */
+export class ResultReporter {
+  readonly #journal: CommandJournal;
+  readonly #assignment: number;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #config: Pick<OperatingConfig, 'resendAfterMs' | 'resendMaxMs'>;
+  readonly #send: (results: readonly CommandResult[]) => void;
+  #cancel: (() => void) | undefined;
+  #rounds = 0;
+
+  constructor(options: {
+    readonly journal: CommandJournal;
+    readonly assignment: number;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly config: Pick<OperatingConfig, 'resendAfterMs' | 'resendMaxMs'>;
+    /** Sends, or drops when there is no connection. */
+    readonly send: (results: readonly CommandResult[]) => void;
+  }) {
+    this.#journal = options.journal;
+    this.#assignment = options.assignment;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#config = options.config;
+    this.#send = options.send;
+  }
+
+  report(result: CommandResult): void {
+    this.#send([result]);
+    this.#schedule();
+  }
+
+  /** Everything that waits, now; after a connection came up. */
+  resend(): void {
+    const waiting = this.#journal.unacknowledged(this.#assignment, MAX_RESULTS);
+    if (waiting.length === 0) {
+      this.#rounds = 0;
+      return;
+    }
+    this.#send(waiting);
+    this.#schedule();
+  }
+
+  /** The answer is how many of these were waiting. */
+  acknowledged(commandIds: readonly string[]): number {
+    if (commandIds.length === 0) return 0;
+    const count = this.#journal.acknowledge(commandIds);
+    if (count === MAX_RESULTS) this.resend();
+    if (count > 0) this.#rounds = 0;
+    return count;
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#cancel !== undefined) return;
+    const { resendAfterMs, resendMaxMs } = this.#config;
+    const window = Math.min(resendMaxMs, resendAfterMs * 2 ** this.#rounds++);
+    this.#cancel = this.#clock.after(window * (0.5 + this.#random.fraction()), () => {
+      this.#cancel = undefined;
+      this.resend();
+    });
+  }
+}

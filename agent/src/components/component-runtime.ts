@@ -1,0 +1,266 @@
+import {
+  type ActuatorInstance,
+  type DriverDefinition,
+  DriverError,
+  type DriverRegistry,
+  type Hardware,
+  type Measurement,
+  type SafeOutput,
+  type SensorInstance,
+  withTimeout,
+} from '@ares/hardware-drivers';
+import type { AttachedComponent, ComponentHealth } from '@ares/protocol';
+import type { OperatingConfig } from '../operate/config.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Guard } from '../ports/guard.ts';
+import type { Logger } from '../ports/logger.ts';
+import { Actuator } from './actuator.ts';
+import { driverClock } from './driver-clock.ts';
+
+export type ComponentConfig = Pick<
+  OperatingConfig,
+  | 'driverStartTimeoutMs'
+  | 'driverReadTimeoutMs'
+  | 'driverRunTimeoutMs'
+  | 'componentRetryMs'
+  | 'componentRetryMaxMs'
+  | 'sampleIntervalMs'
+>;
+
+export interface ComponentEvents {
+  /** `urgent`: something changed its state. */
+  onMeasured(component: AttachedComponent, values: readonly Measurement[], urgent: boolean): void;
+  onHealth(component: AttachedComponent, health: ComponentHealth): void;
+}
+
+export interface ComponentPorts {
+  readonly drivers: DriverRegistry;
+  readonly hardware: Hardware;
+  readonly guard: Guard;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: ComponentConfig;
+  readonly events: ComponentEvents;
+}
+
+/** So many failed reads in a row make the driver start again. */
+const READS_BEFORE_RESTART = 5;
+
+/**
+ * One component, a failure domain of its own: nothing that its driver throws, delays or leaves out reaches another.
+ * A driver that fails is started again after a while; until then the component's health says why.
+ */
+export class ComponentRuntime {
+  readonly component: AttachedComponent;
+  readonly #ports: ComponentPorts;
+  readonly #logger: Logger;
+  #health: ComponentHealth | undefined;
+  #actuator: Actuator | undefined;
+  #instance: SensorInstance | ActuatorInstance | undefined;
+  #outputs: readonly SafeOutput[] = [];
+  #cancelNext: () => void = () => undefined;
+  #stopped = false;
+  #reading = false;
+  #failedStarts = 0;
+  #failedReads = 0;
+  #intervalMs = 60_000;
+  readonly #last = new Map<string, number>();
+
+  constructor(component: AttachedComponent, ports: ComponentPorts) {
+    this.component = component;
+    this.#ports = ports;
+    const { componentId, componentType } = component;
+    this.#logger = ports.logger.child({ componentId, componentType });
+  }
+
+  /** `undefined` until its driver has shown whether it works. */
+  get health(): ComponentHealth | undefined {
+    return this.#health;
+  }
+
+  /** There while an actuator works. */
+  get actuator(): Actuator | undefined {
+    return this.#actuator;
+  }
+
+  /** What a guard writes to make it safe; known once the driver was loaded. */
+  get outputs(): readonly SafeOutput[] {
+    return this.#outputs;
+  }
+
+  start(): void {
+    void this.#load();
+  }
+
+  /** Never loaded: the reason is the component's health. */
+  refuse(reason: string): void {
+    this.#stopped = true;
+    this.#become('ERROR', reason);
+  }
+
+  /** Reads out of turn, so that a change of state is reported at once. */
+  readNow(): void {
+    void this.#read();
+  }
+
+  /** Outputs safe first, then the driver. Never rejects; a driver that hangs is left behind. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#unload();
+    if (this.#outputs.length > 0) await this.#ports.guard.release(this.#guardId).catch(() => undefined);
+  }
+
+  get #guardId(): string {
+    return String(this.component.componentId);
+  }
+
+  async #load(): Promise<void> {
+    const { drivers, clock, config } = this.#ports;
+    try {
+      const definition = await this.#bounded(config.driverStartTimeoutMs, 'loading', () =>
+        drivers.load(this.component.componentType),
+      );
+      if (this.#stopped) return;
+      await this.#begin(definition);
+      this.#failedStarts = 0;
+      if (definition.kind === 'actuator') this.#become('OK');
+      void this.#read(definition);
+    } catch (cause) {
+      await this.#unload();
+      if (this.#stopped) return;
+      const waitMs = Math.min(
+        config.componentRetryMaxMs,
+        config.componentRetryMs * 2 ** this.#failedStarts++,
+      );
+      this.#become('ERROR', messageOf(cause));
+      this.#cancelNext = clock.after(waitMs, () => void this.#load());
+    }
+  }
+
+  async #begin(definition: DriverDefinition): Promise<void> {
+    const { hardware, guard, clock, config } = this.#ports;
+    const wiring = definition.parseWiring(this.component);
+    const wired = Object.values(this.component.pins);
+    const foreign = definition.pins(wiring).find(({ bcm }) => !wired.includes(bcm));
+    if (foreign !== undefined)
+      throw new DriverError(
+        'DRIVER_INVALID',
+        `The driver wants GPIO ${foreign.bcm}, which the component does not have.`,
+      );
+    this.#outputs = definition.safeOutputs(wiring, hardware);
+    const instance = definition.create({
+      ...wiring,
+      hardware,
+      clock: driverClock(clock),
+      logger: this.#logger,
+    });
+    this.#instance = instance;
+    // Safe before a driver that may hang touches it; where the line has no file before it is opened, right after.
+    await guard.protect(this.#guardId, this.#outputs).catch(() => undefined);
+    await this.#bounded(config.driverStartTimeoutMs, 'starting', () => instance.start());
+    if (this.#outputs.length > 0)
+      await guard.protect(this.#guardId, this.#outputs).catch((cause: unknown) => {
+        this.#logger.warn('output not guarded yet; it will not be switched on', { cause });
+      });
+    if (definition.kind === 'actuator' && instance.kind === 'actuator')
+      this.#actuator = new Actuator({
+        componentId: this.component.componentId,
+        definition,
+        wiring,
+        instance,
+        outputs: this.#outputs,
+        guard,
+        clock,
+        logger: this.#logger,
+        runTimeoutMs: config.driverRunTimeoutMs,
+        onChange: () => this.readNow(),
+      });
+    if (this.#stopped) await this.#unload();
+  }
+
+  async #unload(): Promise<void> {
+    this.#cancelNext();
+    await this.#actuator?.makeSafe();
+    this.#actuator = undefined;
+    const instance = this.#instance;
+    this.#instance = undefined;
+    if (instance === undefined) return;
+    try {
+      await this.#bounded(this.#ports.config.driverStartTimeoutMs, 'stopping', () => instance.stop());
+    } catch (cause) {
+      this.#logger.error('driver does not stop', { cause });
+      await this.#ports.guard
+        .makeSafe(this.#outputs)
+        .catch((second: unknown) => this.#logger.error('output cannot be made safe', { cause: second }));
+    }
+  }
+
+  async #read(definition?: DriverDefinition): Promise<void> {
+    const instance = this.#instance;
+    if (instance === undefined || this.#stopped || this.#reading) return;
+    const { clock, config, events } = this.#ports;
+    this.#cancelNext();
+    this.#reading = true;
+    const startedAt = clock.monotonicMs();
+    try {
+      const values = await this.#bounded(config.driverReadTimeoutMs, 'reading', (signal) =>
+        instance.read(signal),
+      );
+      if (this.#instance !== instance) return;
+      this.#failedReads = 0;
+      this.#become('OK');
+      if (values.length > 0) events.onMeasured(this.component, values, this.#changed(values, instance.kind));
+    } catch (cause) {
+      if (this.#instance !== instance) return;
+      this.#failedReads++;
+      this.#become('ERROR', messageOf(cause));
+    } finally {
+      this.#reading = false;
+    }
+    if (this.#failedReads >= READS_BEFORE_RESTART) return await this.#restart();
+    this.#intervalMs = config.sampleIntervalMs ?? definition?.sampleIntervalMs ?? this.#intervalMs;
+    const nextInMs = Math.max(0, this.#intervalMs - (clock.monotonicMs() - startedAt));
+    this.#cancelNext = clock.after(nextInMs, () => void this.#read());
+  }
+
+  async #restart(): Promise<void> {
+    this.#failedReads = 0;
+    await this.#unload();
+    if (this.#stopped) return;
+    const { clock, config } = this.#ports;
+    const waitMs = Math.min(config.componentRetryMaxMs, config.componentRetryMs * 2 ** this.#failedStarts++);
+    this.#cancelNext = clock.after(waitMs, () => void this.#load());
+  }
+
+  /** Whether an output is in another state than it was reported last. */
+  #changed(values: readonly Measurement[], kind: 'sensor' | 'actuator'): boolean {
+    let changed = false;
+    for (const { metric, value } of values) {
+      changed ||= this.#last.has(metric) && this.#last.get(metric) !== value;
+      this.#last.set(metric, value);
+    }
+    return changed && kind === 'actuator';
+  }
+
+  #become(status: ComponentHealth['status'], reason?: string): void {
+    const { componentId } = this.component;
+    const before = this.#health;
+    this.#health = { componentId, status, ...(reason !== undefined && { reason: reason.slice(0, 500) }) };
+    if (this.#health.status === before?.status && this.#health.reason === before.reason) return;
+    if (status === 'ERROR') this.#logger.warn('component does not work', { reason });
+    else this.#logger.info('component works');
+    this.#ports.events.onHealth(this.component, this.#health);
+  }
+
+  #bounded<T>(timeoutMs: number, doing: string, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const what = `${doing} the driver of ${this.component.componentType}`;
+    return withTimeout(
+      { clock: driverClock(this.#ports.clock), timeoutMs, what },
+      async (signal) => await task(signal),
+    );
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Writes outputs to their safe level when a lease ends or when the agent is gone, however it went.
+# One line in, one line out, fields separated by tabs:
+#   protect ID PATH VALUE        write VALUE now, and again at the end of standard input
+#   arm     ID SECONDS PATH VALUE  write VALUE after SECONDS; a second arm of ID replaces the timer
+#   disarm  ID                   end the timer of ID
+#   release ID                   forget ID
+# Answers: protected | armed | disarmed | released, or failed, and the ID. IDs are letters, digits and _.
+set -u
+trap '' INT HUP
+trap 'all_safe; exit 0' TERM
+ids=''
+T=$(printf '\t')
+
+write() { echo "$2" 2>/dev/null >"$1"; }
+
+all_safe() {
+  for id in $ids; do eval "write \"\$path_$id\" \"\$value_$id\""; done
+  # A timer left behind would cut short a run of the agent's next life.
+  for id in $ids; do eval "end_timer \"\${timer_$id:-}\""; done
+}
+
+remember() { # ID PATH VALUE
+  case " $ids " in *" $1 "*) ;; *) ids="$ids $1" ;; esac
+  eval "path_$1=\$2; value_$1=\$3"
+}
+
+# The old timer is gone before the answer is given: it cannot write after the output was switched on again.
+end_timer() { [ -z "$1" ] || { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; }; }
+
+start_timer() { # SECONDS PATH VALUE
+  (
+    sleeper=''
+    trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
+    sleep "$1" & sleeper=$!
+    wait "$sleeper" && write "$2" "$3"
+  ) </dev/null >/dev/null 2>&1 &
+}
+
+while IFS="$T" read -r verb id a b c; do
+  case "$id" in '' | *[!A-Za-z0-9_]*) echo "failed$T$id"; continue ;; esac
+  eval "timer=\${timer_$id:-}"
+  case "$verb" in
+    protect)
+      remember "$id" "$a" "$b"
+      write "$a" "$b" && echo "protected$T$id" || echo "failed$T$id" ;;
+    arm)
+      [ -w "$b" ] || { echo "failed$T$id"; continue; }
+      remember "$id" "$b" "$c"
+      start_timer "$a" "$b" "$c"
+      eval "timer_$id=$!"
+      end_timer "$timer"
+      echo "armed$T$id" ;;
+    disarm | release)
+      end_timer "$timer"
+      eval "timer_$id=''"
+      if [ "$verb" = release ]; then
+        kept=''
+        for other in $ids; do [ "$other" = "$id" ] || kept="$kept $other"; done
+        ids=$kept
+        echo "released$T$id"
+      else echo "disarmed$T$id"; fi ;;
+    *) echo "failed$T$id" ;;
+  esac
+done
+all_safe
