@@ -1,24 +1,9 @@
 import type { BodyOf, Contract, ParamsOf, QueryOf, Route, RouteId } from '@ares/protocol/http';
 import type { z } from 'zod';
+import type { Caller, RoleName } from '../accounts/types.ts';
+import type { DeviceAccess } from '../devices/types.ts';
 
-export type RoleName = 'prime_admin' | 'general_admin' | 'developer';
-
-/** The user who is signed in. */
-export interface Caller {
-  readonly userId: number;
-  readonly userUuid: string;
-  readonly email: string;
-  readonly roles: readonly RoleName[];
-}
-
-/** What the caller may do with the device of the path. */
-export interface DeviceAccess {
-  readonly deviceId: number;
-  readonly deviceUuid: string;
-  /** The running assignment; `null` while nobody owns the device. */
-  readonly assignmentId: number | null;
-  readonly role: 'owner' | 'viewer' | 'admin';
-}
+export type { Caller, DeviceAccess, RoleName };
 
 /** The device whose certificate was presented, is in time and stands as ACTIVE in the table at this request. */
 export interface DevicePeer {

@@ -1,5 +1,6 @@
 import { isUuid, ProblemError } from '@ares/protocol';
 import type { Policy } from '@ares/protocol/http';
+import { isAdmin } from '../accounts/types.ts';
 import type { Caller, DeviceAccess, DevicePeer } from './handlers.ts';
 
 /** What a policy may look at. */
@@ -34,8 +35,8 @@ export interface PolicyLookups {
   callerOf(accessToken: string): Promise<{ caller: Caller; expiresAt: number } | undefined>;
   /** @returns `undefined` for an unknown device and for one that the caller has nothing to do with */
   accessOf(caller: Caller, deviceUuid: string): Promise<DeviceAccess | undefined>;
-  /** @returns the device whose certificate has this serial and common name and is ACTIVE and in time */
-  deviceOf(certificate: PresentedCertificate): Promise<(DevicePeer & { blocked: boolean }) | undefined>;
+  /** @returns the device whose certificate this is, if the table accepts it at this moment */
+  deviceOf(certificate: PresentedCertificate): Promise<DevicePeer | undefined>;
 }
 
 /** One named function for each policy of the contract. @throws {ProblemError} when it does not allow the request */
@@ -113,16 +114,8 @@ export function createPolicies(lookups: PolicyLookups): Policies {
   async function deviceKey({ certificate }: PolicyRequest): Promise<Grant> {
     if (certificate === undefined || !isUuid(certificate.commonName)) return {};
     const found = await lookups.deviceOf(certificate);
-    if (found === undefined) return {};
-    const { blocked, ...peer } = found;
-    if (blocked) throw new ProblemError('DEVICE_BLOCKED', 'An administrator has blocked this device.');
-    return { device: peer };
+    return found === undefined ? {} : { device: found };
   }
 
   return { anyone, user, reader, owner, admin, developer, device, deviceKey };
-}
-
-/** Whether the caller may see and administer every device. */
-export function isAdmin(caller: Pick<Caller, 'roles'>): boolean {
-  return caller.roles.includes('prime_admin') || caller.roles.includes('general_admin');
 }

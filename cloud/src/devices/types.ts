@@ -1,0 +1,37 @@
+import type { LifeCycle } from '../database/schema.ts';
+
+/** What a caller may do with a device. */
+export interface DeviceAccess {
+  readonly deviceId: number;
+  readonly deviceUuid: string;
+  /** The running assignment; `null` while nobody owns the device. */
+  readonly assignmentId: number | null;
+  readonly role: 'owner' | 'viewer' | 'admin';
+}
+
+/** A device as its reader sees it. */
+export interface DeviceView {
+  readonly deviceUuid: string;
+  readonly nickname: string | null;
+  readonly lifeCycle: LifeCycle;
+  readonly presence: 'ONLINE' | 'OFFLINE' | 'TIMEOUT';
+  readonly hardwareVersion: string;
+  readonly hardwareVariant: string;
+  readonly cpuSerial: string;
+  readonly lastSeen: Date | null;
+  readonly role: DeviceAccess['role'];
+  /** Start of the running assignment. */
+  readonly claimedAt: Date | null;
+}
+
+/** What an administrator registers; the line of `factory-init` carries it. */
+export interface NewDevice {
+  readonly deviceUuid: string;
+  readonly cpuSerial: string;
+  /** Hex SHA-256 of the identity key's SPKI. */
+  readonly identityKeyHash?: string | undefined;
+  readonly hardwareVersion: string;
+  readonly hardwareVariant: string;
+  /** Without a key hash: take the key of the first claim within 24 hours. */
+  readonly allowFirstUse: boolean;
+}
