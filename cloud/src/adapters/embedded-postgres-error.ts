@@ -44,9 +44,10 @@ export function explainFailure(
   }
   const fatal =
     lines.find((line) => /\b(FATAL|PANIC|error):/.test(line)) ?? lines.at(-1) ?? 'it wrote nothing';
+  const words = fatal.replace(/^\S+ \S+ UTC \[\d+\] /, '');
   return new EmbeddedPostgresError(
     'START_FAILED',
-    `PostgreSQL failed while ${doing} in ${dataDir}: ${fatal}`,
+    `PostgreSQL failed while ${doing} in ${dataDir}: ${words}`,
   );
 }
 

@@ -44,7 +44,9 @@ export async function initialise(options: {
   const { home, binaries, launcher, fsync, log } = options;
   const data = join(home, 'data');
   for (const name of await readdir(home)) {
-    if (name.startsWith(BEING_MADE)) await rm(join(home, name), { recursive: true, force: true });
+    // A killed attempt may still be dying and write while we delete; then the next start finishes this.
+    if (name.startsWith(BEING_MADE))
+      await rm(join(home, name), { recursive: true, force: true }).catch(() => undefined);
   }
   const content = await readdir(data).catch(() => [] as string[]);
   if (content.includes('PG_VERSION')) return;
