@@ -70,8 +70,8 @@ export function createComponentService(ports: {
     async seedCatalogue(): Promise<void> {
       await db.transaction().execute(async (trx) => {
         for (const type of builtInComponentTypes) {
-          await componentRepository.saveType(trx, type, true);
-          await hardwareRepository.allowEverywhere(trx, type);
+          const isNew = await componentRepository.saveType(trx, type, true);
+          if (isNew) await hardwareRepository.allowEverywhere(trx, type);
         }
       });
     },

@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+
+/** What one process of the cloud does. `all` is every one of them. */
+export const roles = ['api', 'ingest', 'broker', 'jobs'] as const;
+export type Role = (typeof roles)[number];
+
+export interface CloudConfig {
+  readonly roles: ReadonlySet<Role>;
+  /** The cloud's own folder: database, CA, secrets, ports. */
+  readonly home: string;
+  /** The listener for people and apps. */
+  readonly api: { readonly host: string; readonly port: number };
+  /** The TLS listener for devices. */
+  readonly devices: Endpoint;
+  readonly mqtt: Endpoint;
+  /** `postgres://…`; absent: the embedded server in `home`, which one process only can run. */
+  readonly databaseUrl: string | undefined;
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+    /** Absent: stdout. */
+    readonly file: string | undefined;
+  };
+}
+
+/** Where a server listens and how devices are told to reach it. */
+export interface Endpoint {
+  /** Address to listen on. */
+  readonly bind: string;
+  /** Host name or IP address that devices use; the server's certificate carries it. */
+  readonly host: string;
+  /** Absent: a free one is chosen once and kept in `ports.json`. */
+  readonly port: number | undefined;
+}
+
+/** One or more settings are wrong; the message names every one of them. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'INVALID_CONFIG';
+}
+
+const port = z.coerce
+  .number('must be a port number')
+  .int('must be a whole number')
+  .min(1, 'must be 1 to 65535')
+  .max(65_535, 'must be 1 to 65535');
+const hostName = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$/, 'must be a host name or an IP address');
+
+/** Settings by name, from the environment or the file that `ARES_CONFIG` names; the environment wins. */
+const settingsSchema = z.strictObject({
+  ARES_HOME: z.string().min(1, 'must not be empty').default('.ares'),
+  HOST: hostName.default('127.0.0.1'),
+  PORT: port.default(8080),
+  ARES_DEVICE_HOST: hostName.default('127.0.0.1'),
+  ARES_DEVICE_BIND: hostName.optional(),
+  ARES_DEVICE_PORT: port.optional(),
+  ARES_MQTT_HOST: hostName.optional(),
+  ARES_MQTT_BIND: hostName.optional(),
+  ARES_MQTT_PORT: port.optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+    .refine((text) => URL.canParse(text), 'must be a URL')
+    .optional(),
+  ARES_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  ARES_LOG_FILE: z.string().min(1).optional(),
+});
+
+const names = Object.keys(settingsSchema.shape) as (keyof typeof settingsSchema.shape)[];
+
+/**
+ * The configuration of a process.
+ * @param role words of the command line: `all`, or roles joined by commas
+ * @throws {ConfigError} with every mistake at once
+ */
+export function readConfig(
+  role: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): CloudConfig {
+  const mistakes: string[] = [];
+  const wanted = readRoles(role, mistakes);
+  const fromFile = readSettingsFile(environment['ARES_CONFIG'], mistakes);
+  const fromEnvironment = Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
+  const parsed = settingsSchema.safeParse({ ...fromFile, ...fromEnvironment });
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      mistakes.push(
+        issue.code === 'unrecognized_keys' ? issue.message : `${issue.path.join('.')} ${issue.message}`,
+      );
+    }
+  }
+  const settings = parsed.data;
+  if (
+    settings?.DATABASE_URL === undefined &&
+    wanted.size > 0 &&
+    wanted.size < roles.length &&
+    parsed.success
+  ) {
+    mistakes.push(
+      `DATABASE_URL is needed for ${role}: only a process with every role ("all") can run the embedded database`,
+    );
+  }
+  if (settings === undefined || mistakes.length > 0) throw configError(mistakes);
+  const deviceHost = settings.ARES_DEVICE_HOST;
+  const mqttHost = settings.ARES_MQTT_HOST ?? deviceHost;
+  return {
+    roles: wanted,
+    home: join(resolve(settings.ARES_HOME), 'cloud'),
+    api: { host: settings.HOST, port: settings.PORT },
+    devices: {
+      host: deviceHost,
+      bind: settings.ARES_DEVICE_BIND ?? bindFor(deviceHost),
+      port: settings.ARES_DEVICE_PORT,
+    },
+    mqtt: {
+      host: mqttHost,
+      bind: settings.ARES_MQTT_BIND ?? bindFor(mqttHost),
+      port: settings.ARES_MQTT_PORT,
+    },
+    databaseUrl: settings.DATABASE_URL,
+    log: { level: settings.ARES_LOG_LEVEL, file: settings.ARES_LOG_FILE },
+  };
+}
+
+/** Everything in one process on this machine, as `npm start` runs it; logs go to a file of its folder. */
+export function demoConfig(options: { readonly home: string; readonly port: number }): CloudConfig {
+  const home = join(resolve(options.home), 'cloud');
+  const local: Endpoint = { bind: '127.0.0.1', host: '127.0.0.1', port: undefined };
+  return {
+    roles: new Set(roles),
+    home,
+    api: { host: '127.0.0.1', port: options.port },
+    devices: local,
+    mqtt: local,
+    databaseUrl: undefined,
+    log: { level: 'info', file: join(home, 'cloud.log') },
+  };
+}
+
+function readRoles(role: string, mistakes: string[]): ReadonlySet<Role> {
+  if (role === 'all') return new Set(roles);
+  const words = role.split(',');
+  const unknown = words.filter((word) => !(roles as readonly string[]).includes(word));
+  if (unknown.length > 0) {
+    mistakes.push(`there is no role "${unknown.join('", "')}": use all, or some of ${roles.join(', ')}`);
+  }
+  return new Set(words as Role[]);
+}
+
+function readSettingsFile(path: string | undefined, mistakes: string[]): Record<string, unknown> {
+  if (path === undefined || path === '') return {};
+  try {
+    const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof content === 'object' && content !== null && !Array.isArray(content)) return { ...content };
+    mistakes.push(`ARES_CONFIG: ${path} must hold one JSON object`);
+  } catch (error) {
+    mistakes.push(`ARES_CONFIG: ${path} cannot be read: ${(error as Error).message}`);
+  }
+  return {};
+}
+
+/** Devices on other machines can only come when the server listens on every address. */
+function bindFor(host: string): string {
+  return host === 'localhost' || host.startsWith('127.') || host === '::1' ? '127.0.0.1' : '0.0.0.0';
+}
+
+function configError(mistakes: readonly string[]): ConfigError {
+  return new ConfigError(`The configuration is wrong:\n${mistakes.map((text) => `  ${text}`).join('\n')}`);
+}

@@ -1,0 +1,42 @@
+import type { Clock } from '../ports/clock.ts';
+import type { CloudDatabase, Queries } from '../ports/database.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { ScheduledJob } from '../ports/scheduler.ts';
+import { dropExpiredPartitions, ensurePartitions } from './partitions.ts';
+
+/** What has expired is kept for a day, so that a late request still hears why it is refused. */
+const KEPT_MS = 86_400_000;
+
+/** The recurring work of the database. */
+export function housekeepingJobs(ports: {
+  readonly database: CloudDatabase;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): readonly ScheduledJob[] {
+  const { database, clock, log } = ports;
+  return [
+    {
+      name: 'telemetry-partitions',
+      cron: '10 0 * * *',
+      async run() {
+        await ensurePartitions(database.db, clock.now());
+        const dropped = await dropExpiredPartitions(database.db, clock.now());
+        if (dropped.length > 0) log.info({ dropped }, 'dropped expired raw readings');
+      },
+    },
+    {
+      name: 'expired-requests',
+      cron: '20 * * * *',
+      run: () => removeExpired(database.db, new Date(clock.now() - KEPT_MS)),
+    },
+  ];
+}
+
+/** Removes claims, challenges, tokens and counted tries that ended before the time. */
+export async function removeExpired(queries: Queries, before: Date): Promise<void> {
+  await queries.deleteFrom('claims').where('expires_at', '<', before).execute();
+  await queries.deleteFrom('challenges').where('expires_at', '<', before).execute();
+  await queries.deleteFrom('recovery_tokens').where('expires_at', '<', before).execute();
+  await queries.deleteFrom('claim_attempts').where('at', '<', before).execute();
+  await queries.deleteFrom('recovery_failures').where('at', '<', before).execute();
+}
