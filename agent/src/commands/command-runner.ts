@@ -15,6 +15,12 @@ import type { CommandJournal } from '../store/types.ts';
 /** An order issued this far in the future means that one of the two clocks is wrong. */
 const FUTURE_TOLERANCE_MS = 60_000;
 
+/** A command that nothing speaks against. */
+interface Runnable {
+  readonly actuator: Actuator;
+  readonly checked: CheckedAction;
+}
+
 /**
  * Runs verified commands, each at most once: clock → schema and driver limits → commit the id → look at the time
  * again → act → store the result → report. A refusal is a result too and is committed the same way, so that every
@@ -42,41 +48,47 @@ export class CommandRunner {
     this.#report = options.report;
   }
 
-  /** Settles when the command has its result. Never rejects. */
+  /** Settles when the command has its result. */
   async run(claims: CommandClaims): Promise<void> {
-    const { jti: commandId, asg: assignment, componentId, seq, action } = claims;
-    const known = this.#journal.find(commandId);
-    if (known !== undefined) {
-      // The answer was lost, or it is a replay: the same answer again, never the act.
-      if (known.result !== undefined) this.#report(known.result);
+    const { jti: commandId, action } = claims;
+    const safe = safeActions.includes(action);
+    const begun = this.#begin(claims, safe);
+    if (begun === undefined) return;
+    if ('commandId' in begun) {
+      this.#report(begun);
       return;
     }
-    const safe = safeActions.includes(action);
-    const judged = this.#judge(claims, safe);
-    const refused = 'outcome' in judged ? this.#resultOf(commandId, judged) : undefined;
-    try {
-      const command = { commandId, assignment, componentId, seq };
-      const fresh = this.#journal.receive(refused === undefined ? command : { ...command, refused });
-      if (!fresh) return;
-    } catch (cause) {
-      this.#logger.error('command cannot be recorded', { commandId, cause });
-      // What was not recorded might run twice; switching off twice harms nobody.
-      if (!safe) return;
-    }
-    if (refused !== undefined) return this.#report(refused);
-    if ('outcome' in judged) return;
-    const { actuator, checked } = judged;
+    const { actuator, checked } = begun;
     const outcome = safe
       ? await actuator.makeSafe(checked.action, checked.args)
       : await actuator.run(checked, () => this.#lastLook(claims));
     this.#finish(this.#resultOf(commandId, outcome));
   }
 
+  /** What to do, the result that there is already, or nothing at all. */
+  #begin(claims: CommandClaims, safe: boolean): Runnable | CommandResult | undefined {
+    const { jti: commandId, asg: assignment, componentId, seq } = claims;
+    try {
+      const known = this.#journal.find(commandId);
+      // The answer was lost, or it is a replay: the same answer again, never the act.
+      if (known !== undefined) return known.result;
+      const judged = this.#judge(claims, safe);
+      const refused = 'outcome' in judged ? this.#resultOf(commandId, judged) : undefined;
+      const command = { commandId, assignment, componentId, seq };
+      const fresh = this.#journal.receive(refused === undefined ? command : { ...command, refused });
+      if (!fresh) return undefined;
+      return 'outcome' in judged ? refused : judged;
+    } catch (cause) {
+      this.#logger.error('command cannot be recorded', { commandId, cause });
+      if (!safe) return undefined;
+      // What is not recorded might run twice; switching off twice harms nobody.
+      const judged = this.#judge(claims, safe);
+      return 'outcome' in judged ? this.#resultOf(commandId, judged) : judged;
+    }
+  }
+
   /** Everything that can be said before acting. */
-  #judge(
-    claims: CommandClaims,
-    safe: boolean,
-  ): ActionOutcome | { actuator: Actuator; checked: CheckedAction } {
+  #judge(claims: CommandClaims, safe: boolean): ActionOutcome | Runnable {
     const { asg, componentId, componentType, seq, action, args } = claims;
     if (!safe) {
       if (this.#journal.damaged !== undefined) return rejected('COMPONENT_ERROR', DAMAGED);

@@ -143,7 +143,9 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger,
     events: {
       onAcknowledgement: (message) => publisher.acknowledged(message, macs),
-      onCommand: (claims) => void commands.run(claims),
+      onCommand: (claims) => {
+        commands.run(claims).catch((cause: unknown) => logger.error('command failed', { cause }));
+      },
       onComponentsChanged: () => list.refresh(),
       onReset: (claims, token) => events.emit('reset-order', { claims, token }),
     },

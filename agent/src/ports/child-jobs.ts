@@ -1,8 +1,70 @@
+import type { CredentialsAnswer, DeviceComponents, Grant } from '@ares/protocol/http/device';
+import type { CloudApiErrorCode, CloudApiErrorDetails } from './cloud-api.ts';
+
+/** Where a job finds the cloud, and whom it believes there. */
+export interface CloudEndpoint {
+  readonly apiUrl: string;
+  /** PEM; nothing else is trusted. */
+  readonly caCertificates: readonly string[];
+  /** The device's certificate, where the call needs one. */
+  readonly client?: { readonly certificateChain: string; readonly privateKeyPem: string } | undefined;
+}
+
+/** A device that signs with its identity key. */
+export interface SigningDevice {
+  readonly deviceUuid: string;
+  readonly identityKeyPem: string;
+}
+
+/** Jobs that run once in a child of their own: what goes in and what comes out. */
+export interface JobTable {
+  /** A PKCS#10 request (base64url DER) for a key. */
+  csr: { input: { privateKeyPem: string; deviceUuid: string }; output: { csr: string } };
+  /** Resolves the cloud's name and completes a TLS handshake. */
+  reach: { input: { endpoint: CloudEndpoint }; output: Record<string, never> };
+  credentials: {
+    input: SigningDevice & {
+      endpoint: CloudEndpoint;
+      grant: Grant;
+      cpuSerial: string;
+      csr: string;
+      claim?: { readonly claimId: string; readonly nonce: string } | undefined;
+      recoveryToken?: string | undefined;
+    };
+    output: { answer: CredentialsAnswer };
+  };
+  /** The nonce that was signed and the answer, not verified yet. */
+  standing: {
+    input: SigningDevice & { endpoint: CloudEndpoint };
+    output: { nonce: string; standing: string };
+  };
+  components: {
+    input: { endpoint: CloudEndpoint; deviceUuid: string };
+    output: { components: DeviceComponents };
+  };
+  receipt: {
+    input: SigningDevice & { endpoint: CloudEndpoint; assignment: number; orderId: string | null };
+    output: Record<string, never>;
+  };
+  /** What this computer is, for a support request. */
+  inventory: { input: Record<string, never>; output: { inventory: Record<string, unknown> } };
+}
+export type JobName = keyof JobTable;
+
+/** How a child reports the outcome of a job. */
+export type JobOutcome =
+  | { readonly ok: true; readonly output: unknown }
+  | ({
+      readonly ok: false;
+      readonly code: CloudApiErrorCode;
+      readonly message: string;
+    } & CloudApiErrorDetails);
+
 /** A conversation with a child process, one JSON value a message each way. */
 export interface ChildChannel {
   send(message: unknown): void;
   onMessage(listener: (message: unknown) => void): void;
-  /** Settles when the child has gone; `undefined` when it ended as asked, else why not. */
+  /** Settles when the child has gone: `undefined` when it was asked to, else why. */
   readonly closed: Promise<Error | undefined>;
   /** Asks the child to end; kills it when it does not within a second. */
   close(): Promise<void>;
@@ -17,11 +79,18 @@ export interface ChildJobs {
    * One job in a child of its own.
    * @throws {CloudApiError} as the job reported it; `TIMEOUT`, `ABORTED` and `CHILD_FAILED` by this side
    */
-  run(
-    job: string,
-    input: unknown,
-    options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
-  ): Promise<unknown>;
-  /** A child that stays until it is closed. */
-  open(job: string, input: unknown): ChildChannel;
+  run<J extends JobName>(
+    job: J,
+    input: JobTable[J]['input'],
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<JobTable[J]['output']>;
+  /** The child that owns the Bluetooth peripheral; it stays until it is closed. */
+  openBle(input: BleChildInput): ChildChannel;
+}
+
+/** What the Bluetooth child must know from the start. */
+export interface BleChildInput {
+  readonly socketPath: string;
+  readonly deviceUuid: string;
+  readonly setupCodeHex: string;
 }

@@ -1,0 +1,135 @@
+import { Command, CommanderError } from 'commander';
+import { AgentRunningError } from '../adapters/control-socket.ts';
+import { ConfigError, loadConfig, type Settings } from '../config.ts';
+import { IdentityError } from '../identity/errors.ts';
+import { agentVersion } from '../version.ts';
+import { CliError } from './errors.ts';
+
+interface CommonFlags {
+  readonly config?: string;
+  readonly stateDir?: string;
+  readonly simulateBoard?: string;
+  readonly bleSocket?: string;
+  readonly log?: Settings['log'];
+  readonly json?: boolean;
+}
+
+/**
+ * Runs one command of the agent.
+ * @returns exit code: 0, 1 for a failure that was explained in one line, 2 for a wrong command line
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  // A reader that has gone (`| head`) is no failure of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+  });
+  const program = createProgram();
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (cause) {
+    if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${explain(cause)}\n`);
+    return 1;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('ares-agent')
+    .description('The Ares agent: measures, obeys and forgets on a Raspberry Pi.')
+    .version(agentVersion)
+    .exitOverride();
+
+  common(program.command('run'))
+    .description('Run the agent until SIGTERM or Ctrl-C.')
+    .option('--sample-interval <ms>', 'measure everything in this interval', Number)
+    .action(async (flags: CommonFlags & { sampleInterval?: number }) => {
+      const { run } = await import('./run.ts');
+      await run(configOf(flags, { sampleIntervalMs: flags.sampleInterval }));
+    });
+
+  common(program.command('factory-init'))
+    .description('Give the device its identity and its trust file, and print what the operator registers.')
+    .option('--trust <file>', 'trust file of the cloud that this device will work for')
+    .option('--hardware-version <name>', 'instead of what the board says, e.g. pi-5')
+    .option('--hardware-variant <name>', 'what is built around the board', 'standard')
+    .option('--json', 'for machines')
+    .action(
+      async (flags: CommonFlags & { trust?: string; hardwareVersion?: string; hardwareVariant: string }) => {
+        const { factoryInit } = await import('./factory-init.ts');
+        await factoryInit(configOf(flags), flags);
+      },
+    );
+
+  common(program.command('label'))
+    .description('Show what belongs on the label: the setup code, as text and as the content of the QR code.')
+    .option('--json', 'for machines')
+    .action(async (flags: CommonFlags) => {
+      const { label } = await import('./factory-init.ts');
+      await label(configOf(flags), flags);
+    });
+
+  common(program.command('status'))
+    .description('Show where the device is in its life, why, and what to do.')
+    .option('--json', 'for machines')
+    .action(async (flags: CommonFlags) => {
+      const { status } = await import('./status.ts');
+      await status(configOf(flags), flags);
+    });
+
+  common(program.command('reset'))
+    .description('Forget the owner and everything of his; the device can be claimed again afterwards.')
+    .option('--yes', 'do not ask')
+    .action(async (flags: CommonFlags & { yes?: boolean }) => {
+      const { reset } = await import('./reset.ts');
+      await reset(configOf(flags), flags);
+    });
+
+  common(program.command('button'))
+    .description(
+      'Press the button of a simulated board: "short" opens Bluetooth for 15 minutes, "long" resets.',
+    )
+    .argument('<press>', 'short or long')
+    .action(async (press: string, flags: CommonFlags) => {
+      const { button } = await import('./reset.ts');
+      await button(configOf(flags), press);
+    });
+
+  program
+    .command('inventory')
+    .description('Show what this computer is, for a request for help.')
+    .action(async () => {
+      const { inventory } = await import('./status.ts');
+      await inventory();
+    });
+  return program;
+}
+
+function common(command: Command): Command {
+  return command
+    .exitOverride()
+    .option('--config <file>', 'settings as JSON')
+    .option('--state-dir <dir>', 'where the device keeps its state (default: /var/lib/ares-agent)')
+    .option('--simulate-board <dir>', 'folder of a simulated board instead of the hardware of this computer')
+    .option('--ble-socket <path>', 'socket of the simulated radio (default: ble.sock in the state directory)')
+    .option('--log <format>', 'json or plain');
+}
+
+function configOf(flags: CommonFlags, more: Partial<Settings> = {}) {
+  const { stateDir, simulateBoard, bleSocket, log } = flags;
+  const given = { stateDir, simulateBoard, bleSocket, log, ...more };
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return loadConfig({ flags: present as Settings, env: process.env, file: flags.config });
+}
+
+function explain(cause: unknown): string {
+  const explained =
+    cause instanceof ConfigError ||
+    cause instanceof IdentityError ||
+    cause instanceof CliError ||
+    cause instanceof AgentRunningError;
+  if (explained) return cause.message;
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string')
+    return `${cause.code}: ${cause.message}`;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,199 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createDriverRegistry, type Hardware } from '@ares/hardware-drivers';
+import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
+import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import { createShellGuard } from './adapters/shell-guard.ts';
+import { createSimulatedWifi } from './adapters/simulated-wifi.ts';
+import { createSystemClock } from './adapters/system-clock.ts';
+import type { AgentConfig } from './config.ts';
+import { type BoardFiles, linuxBoardFiles, readHardwareVersion } from './identity/board.ts';
+import { createCredentialsIssuer } from './identity/credentials-issuer.ts';
+import { createCredentialsStore } from './identity/credentials-store.ts';
+import { type DevicePaths, devicePaths } from './identity/device-paths.ts';
+import { openIdentity } from './identity/identity-store.ts';
+import { loadTrust } from './identity/trust-store.ts';
+import { createDevice, type Device } from './lifecycle/device.ts';
+import { createLifecycleStore } from './lifecycle/lifecycle-store.ts';
+import { createSessionHolder, sessionCredentials } from './lifecycle/session-holder.ts';
+import type { LifecycleState } from './lifecycle/transitions.ts';
+import { defaultOperatingConfig } from './operate/config.ts';
+import { createOperatingSession } from './operate/session.ts';
+import type { ComponentSource } from './ports/component-source.ts';
+import { createLogger, type Logger } from './ports/logger.ts';
+import { defaultFailSafe } from './provisioning/fail-safe.ts';
+import { createProvisioningJournalStore } from './provisioning/journal.ts';
+import { createResetMarker } from './reset/reset.ts';
+import { openDeviceStore } from './store/device-store.ts';
+import { readFileIfThere } from './store/durable-file.ts';
+import { agentVersion } from './version.ts';
+
+/** The whole agent, ready to run. */
+export interface Agent {
+  readonly device: Device;
+  readonly logger: Logger;
+  /** Ends everything: outputs safe, good-bye said, files closed. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+const JOB_TIMEOUT_MS = 60_000;
+const NEVER_ABORTED = new AbortController().signal;
+
+/** Where this board says what it is. */
+export function boardFiles(config: AgentConfig): BoardFiles {
+  return { ...linuxBoardFiles, simulated: config.simulateBoard };
+}
+
+/** Identity of this device; made if it is not there yet. @throws {IdentityError} */
+export function openLocalIdentity(config: AgentConfig, variant = 'standard', version?: string) {
+  const board = boardFiles(config);
+  const hardwareVersion = version ?? readHardwareVersion(board);
+  return openIdentity(devicePaths(config.stateDir), board, { hardwareVersion, hardwareVariant: variant });
+}
+
+/** Durable record of the life, with the other files as evidence when it is damaged. */
+export function openLifecycleStore(paths: DevicePaths) {
+  return createLifecycleStore(paths.lifecycle, (): LifecycleState => {
+    if (readFileIfThere(paths.reset) !== undefined) return 'RESETTING';
+    if (readFileIfThere(paths.provisioning) !== undefined) return 'PROVISIONING';
+    return readFileIfThere(paths.credentials) === undefined ? 'UNPROVISIONED' : 'OPERATING';
+  });
+}
+
+/** Children are this program: its source file, or the bundle that this file is part of. */
+export function openChildJobs() {
+  const self = import.meta.url;
+  const mainFile =
+    self.endsWith('compose.ts') || self.endsWith('compose.js')
+      ? new URL(`main${self.slice(-3)}`, self)
+      : self;
+  return createChildProcessJobs({ mainFile: fileURLToPath(mainFile) });
+}
+
+/**
+ * Builds the agent; the only place that chooses implementations.
+ * @throws {IdentityError} when the device cannot know itself or its cloud; the message says what to do
+ */
+export async function compose(config: AgentConfig): Promise<Agent> {
+  const clock = createSystemClock({ assumeSynchronised: config.simulateBoard !== undefined });
+  const logger = createLogger({
+    write: (line) => void process.stdout.write(`${line}\n`),
+    now: () => clock.now(),
+    format: config.log,
+    level: config.logLevel,
+  });
+  const paths = devicePaths(config.stateDir);
+  const trust = loadTrust(paths.trust);
+  const local = openLocalIdentity(config);
+  const { identity } = local;
+  const reloadLocal = () => openLocalIdentity(config);
+  const jobs = openChildJobs();
+  const credentials = createCredentialsStore(paths);
+  const store = openDeviceStore({ dir: config.stateDir, logger, clock });
+  const guard = createShellGuard({ clock, logger });
+  const hardware = await openHardware(config);
+  const drivers = createDriverRegistry({ external: config.drivers, from: config.stateDir });
+  const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
+  const componentSource: ComponentSource = {
+    async fetch(signal = NEVER_ABORTED) {
+      // An onboarding's session works with credentials that are not adopted yet.
+      const pending = credentials.loadPending();
+      const answered =
+        pending.kind === 'found' && pending.value.grant === 'claim' ? pending.value : undefined;
+      const stored = credentials.load();
+      const present = stored.kind === 'found' ? stored.value : answered;
+      const answer = present?.answer;
+      if (present === undefined || answer === undefined) throw new Error('the device has no credentials');
+      const client = { certificateChain: answer.certificateChain, privateKeyPem: present.privateKeyPem };
+      const endpoint = { apiUrl: present.apiUrl, caCertificates: trust.caCertificates, client };
+      const input = { endpoint, deviceUuid: identity.deviceUuid };
+      return (await jobs.run('components', input, { signal, timeoutMs: JOB_TIMEOUT_MS })).components;
+    },
+  };
+  const holder = createSessionHolder({
+    clock,
+    create: (stored) =>
+      createOperatingSession({
+        identity,
+        credentials: sessionCredentials(stored),
+        trust,
+        componentSource,
+        link: mqttBrokerLink,
+        drivers,
+        hardware,
+        store,
+        guard,
+        clock,
+        logger,
+        random,
+        config: { ...defaultOperatingConfig, agentVersion, sampleIntervalMs: config.sampleIntervalMs },
+      }),
+  });
+  const device = createDevice({
+    local,
+    reloadLocal,
+    trust,
+    lifecycle: openLifecycleStore(paths),
+    credentials,
+    issuer: createCredentialsIssuer({
+      identity,
+      trust,
+      store: credentials,
+      jobs,
+      clock,
+      identityKeyPem: () => reloadLocal().identityKeyPem,
+    }),
+    journal: createProvisioningJournalStore(paths.provisioning),
+    marker: createResetMarker(paths.reset),
+    store,
+    holder,
+    wifi: createSimulatedWifi({ path: join(config.stateDir, 'wifi.json'), now: () => clock.now() }),
+    jobs,
+    clock,
+    logger,
+    random: random.fraction,
+    config: { agentVersion, bleSocket: config.bleSocket, failSafe: defaultFailSafe },
+  });
+  await startGuard(guard, logger);
+  return { device, logger, close: closer({ device, guard, store, logger }) };
+}
+
+async function openHardware(config: AgentConfig): Promise<Hardware> {
+  if (config.simulateBoard !== undefined) {
+    const { simulatedHardware } = await import('@ares/hardware-drivers/simulation');
+    return simulatedHardware(config.simulateBoard);
+  }
+  const { openPiHardware } = await import('@ares/hardware-drivers');
+  return openPiHardware();
+}
+
+async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Promise<void> {
+  // Without its guard the device measures all the same; it only switches nothing on.
+  await guard
+    .start()
+    .catch((cause: unknown) => logger.error('the guard of the outputs did not start', { cause }));
+}
+
+function closer(parts: {
+  readonly device: Device;
+  readonly guard: { stop(): Promise<void> };
+  readonly store: { close(): void };
+  readonly logger: Logger;
+}): () => Promise<void> {
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    // In this order: the session makes outputs safe through drivers, the guard then by itself.
+    for (const stop of [
+      () => parts.device.stop(),
+      () => parts.guard.stop(),
+      async () => parts.store.close(),
+    ]) {
+      await stop().catch((cause: unknown) => parts.logger.error('could not stop cleanly', { cause }));
+    }
+  };
+  return () => {
+    closed ??= close();
+    return closed;
+  };
+}
