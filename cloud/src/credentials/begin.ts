@@ -118,6 +118,7 @@ async function continueGrant(context: Begin): Promise<Granted> {
     .where('id', '=', device.id)
     .execute();
   await revokeCertificates(trx, { deviceId: device.id, reason: 'keyCompromise', at: new Date(nowMs) });
+  await repository.dropSecret(trx, assignment.id);
   await database.notify(trx, 'device', { deviceUuid: device.device_uuid });
   await database.notify(trx, 'endSession', { deviceUuid: device.device_uuid, reason: 'clone suspected' });
   find({ event: { deviceId: device.id, code: 'CLONE_CONFIRMED' }, alert: true });

@@ -68,12 +68,7 @@ export async function recoveryGrant(context: Begin): Promise<AssignmentRow | { r
     await database.notify(trx, 'device', { deviceUuid: device.device_uuid });
     return { refused: refuse('ASSIGNMENT_ENDED', 'The device is recovered and has no owner: claim it.') };
   }
-  await trx
-    .updateTable('assignments')
-    .set((is) => ({ secret_n: is('secret_n', '+', 1) }))
-    .where('id', '=', assignment.id)
-    .execute();
-  await trx.deleteFrom('assignment_secrets').where('assignment_id', '=', assignment.id).execute();
+  await repository.dropSecret(trx, assignment.id);
   return assignment;
 }
 

@@ -108,6 +108,16 @@ export async function keepIdentityKey(trx: Queries, deviceId: number, spki: Buff
     .execute();
 }
 
+/** The secret is gone for good, and its number is never given again. */
+export async function dropSecret(trx: Queries, assignmentId: number): Promise<void> {
+  await trx.deleteFrom('assignment_secrets').where('assignment_id', '=', assignmentId).execute();
+  await trx
+    .updateTable('assignments')
+    .set((is) => ({ secret_n: is('secret_n', '+', 1) }))
+    .where('id', '=', assignmentId)
+    .execute();
+}
+
 /** What signing and answering need to know of a certificate row. */
 export function certificateWithContext(queries: Queries, certificateId: number) {
   return queries

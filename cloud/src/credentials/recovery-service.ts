@@ -1,0 +1,101 @@
+import { ProblemError } from '@ares/protocol';
+import { writeAudit } from '../audit/audit-log.ts';
+import { revokeCertificates } from '../pki/certificate-repository.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CloudDatabase } from '../ports/database.ts';
+import type { RandomBytes } from '../ports/random.ts';
+import { recordSecurityEvent } from '../security/security-events.ts';
+import { drawNonce, NONCE_LIFETIME_MS } from './challenges.ts';
+import { activeAssignment, dropSecret, lockDevice } from './repository.ts';
+
+interface By {
+  readonly deviceUuid: string;
+  readonly actorUserId: number;
+  readonly source?: string;
+}
+
+/** The owner's two steps when a device or its card may be in wrong hands. */
+export interface RecoveryService {
+  /**
+   * Ends certificate, secret and session at once; the device then needs a recovery token.
+   * @throws {ProblemError} NOT_FOUND, CONFLICT (it has no owner)
+   */
+  revoke(by: By & { readonly reason?: string | undefined }): Promise<void>;
+  /**
+   * A token for one recovery, for ten minutes; older ones are void. Stored only as its SHA-256.
+   * @throws {ProblemError} NOT_FOUND, CONFLICT (it does not need recovery)
+   */
+  token(
+    by: By,
+  ): Promise<{ readonly token: string; readonly expiresAt: string; readonly deviceApiUrl: string }>;
+}
+
+export function createRecoveryService(options: {
+  readonly database: CloudDatabase;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly config: { readonly deviceApiUrl: string };
+}): RecoveryService {
+  const { database, clock, random, config } = options;
+  return {
+    async revoke({ deviceUuid, actorUserId, source, reason }) {
+      const at = new Date(clock.now());
+      await database.db.transaction().execute(async (trx) => {
+        const device = await lockDevice(trx, deviceUuid);
+        if (device === undefined) throw noDevice();
+        const assignment = await activeAssignment(trx, device.id);
+        if (assignment === undefined) {
+          throw new ProblemError('CONFLICT', 'The device has no owner, so it has no credentials to revoke.');
+        }
+        await revokeCertificates(trx, { deviceId: device.id, reason: 'keyCompromise', at });
+        await dropSecret(trx, assignment.id);
+        await trx
+          .updateTable('devices')
+          .set({ life_cycle: device.life_cycle === 'BLOCKED' ? 'BLOCKED' : 'RECOVERY_NEEDED' })
+          .where('id', '=', device.id)
+          .execute();
+        await recordSecurityEvent(trx, { deviceId: device.id, code: 'CREDENTIALS_REVOKED' });
+        await writeAudit(trx, {
+          actorUserId,
+          action: 'certificate.revoke',
+          objectType: 'device',
+          objectId: deviceUuid,
+          detail: { assignment: assignment.number, ...(reason !== undefined && { reason }) },
+          ...(source !== undefined && { source }),
+        });
+        await database.notify(trx, 'device', { deviceUuid });
+        await database.notify(trx, 'endSession', { deviceUuid, reason: 'revoked' });
+      });
+    },
+
+    async token({ deviceUuid, actorUserId, source }) {
+      const expiresAt = new Date(clock.now() + NONCE_LIFETIME_MS);
+      const { nonce: token, hash } = drawNonce(random);
+      await database.db.transaction().execute(async (trx) => {
+        const device = await lockDevice(trx, deviceUuid);
+        if (device === undefined) throw noDevice();
+        if (device.life_cycle !== 'RECOVERY_NEEDED') {
+          throw new ProblemError(
+            'CONFLICT',
+            'This device does not need recovery: revoke its certificate first.',
+          );
+        }
+        await trx.deleteFrom('recovery_tokens').where('device_id', '=', device.id).execute();
+        await trx
+          .insertInto('recovery_tokens')
+          .values({ token_hash: hash, device_id: device.id, expires_at: expiresAt })
+          .execute();
+        await writeAudit(trx, {
+          actorUserId,
+          action: 'device.recovery-token',
+          objectType: 'device',
+          objectId: deviceUuid,
+          ...(source !== undefined && { source }),
+        });
+      });
+      return { token, expiresAt: expiresAt.toISOString(), deviceApiUrl: config.deviceApiUrl };
+    },
+  };
+}
+
+const noDevice = () => new ProblemError('NOT_FOUND', 'There is no such device.');

@@ -1,0 +1,76 @@
+import { sql } from 'kysely';
+import { writeAudit } from '../audit/audit-log.ts';
+import type { CloudDatabase } from '../ports/database.ts';
+import type { SecurityEventCode } from '../ports/security-reporter.ts';
+
+export interface EventRow {
+  readonly code: SecurityEventCode;
+  readonly deviceUuid: string | undefined;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Writes of security events, alerts and quarantines. */
+export function createSecurityRepository(database: CloudDatabase) {
+  const { db } = database;
+  return {
+    async insertEvents(rows: readonly EventRow[]): Promise<void> {
+      if (rows.length === 0) return;
+      await sql`insert into security_events (device_id, code, detail)
+        select d.id, e.code, e.detail
+        from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as e(code text, "deviceUuid" uuid, detail jsonb)
+        left join devices d on d.device_uuid = e."deviceUuid"`.execute(db);
+    },
+
+    async insertAlert(kind: string, deviceUuid: string | undefined, detail: object): Promise<void> {
+      await sql`insert into alerts (kind, device_id, detail)
+        values (${kind}, (select id from devices where device_uuid = ${deviceUuid ?? null}::uuid), ${JSON.stringify(detail)}::jsonb)`.execute(
+        db,
+      );
+    },
+
+    /** ACTIVE → QUARANTINED; answers whether it was ACTIVE. */
+    quarantine: (deviceUuid: string, reason: string) =>
+      moveLifeCycle(database, deviceUuid, 'ACTIVE', 'QUARANTINED', reason),
+
+    /** QUARANTINED → ACTIVE, when what led to it turned out to be the broker. */
+    liftQuarantine: (deviceUuid: string, reason: string) =>
+      moveLifeCycle(database, deviceUuid, 'QUARANTINED', 'ACTIVE', reason),
+
+    async activeDevices(): Promise<number> {
+      const row = await db
+        .selectFrom('devices')
+        .where('life_cycle', '=', 'ACTIVE')
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
+  };
+}
+export type SecurityRepository = ReturnType<typeof createSecurityRepository>;
+
+async function moveLifeCycle(
+  database: CloudDatabase,
+  deviceUuid: string,
+  from: 'ACTIVE' | 'QUARANTINED',
+  to: 'ACTIVE' | 'QUARANTINED',
+  reason: string,
+): Promise<boolean> {
+  return await database.db.transaction().execute(async (trx) => {
+    const moved = await trx
+      .updateTable('devices')
+      .set({ life_cycle: to })
+      .where('device_uuid', '=', deviceUuid)
+      .where('life_cycle', '=', from)
+      .executeTakeFirst();
+    if (moved.numUpdatedRows === 0n) return false;
+    await writeAudit(trx, {
+      actorUserId: null,
+      action: to === 'QUARANTINED' ? 'device.quarantine' : 'device.lift-quarantine',
+      objectType: 'device',
+      objectId: deviceUuid,
+      detail: { reason },
+    });
+    await database.notify(trx, 'device', { deviceUuid });
+    return true;
+  });
+}
