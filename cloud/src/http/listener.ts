@@ -109,9 +109,11 @@ async function listen(
       if (!server.listening) return;
       const closed = new Promise<void>((done) => server.close(() => done()));
       closing.abort();
-      server.closeIdleConnections();
+      // A connection that was busy when the listener closed is idle, and kept alive, when its answer is out.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
     },
   };

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, contract, createClient, type Route, type RouteId } from '@ares/protocol/http';
+import { fetch } from 'undici';
+import { createAccessTokens } from '../../src/accounts/access-tokens.ts';
+import { createPasswordHasher } from '../../src/accounts/passwords.ts';
+import { accountRoutes } from '../../src/accounts/routes.ts';
+import {
+  type AccountConfig,
+  createAccountService,
+  defaultAccountConfig,
+} from '../../src/accounts/service.ts';
+import type { RoleName } from '../../src/accounts/types.ts';
+import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
+import { componentRoutes } from '../../src/components/routes.ts';
+import { createComponentService } from '../../src/components/service.ts';
+import { deviceRoutes } from '../../src/devices/routes.ts';
+import { createDeviceService } from '../../src/devices/service.ts';
+import { createHttpApp } from '../../src/http/app.ts';
+import type { Handlers, RequestContext } from '../../src/http/handlers.ts';
+import { type ListenerTimes, listenPublic } from '../../src/http/listener.ts';
+import { createPolicies } from '../../src/http/policies.ts';
+import { createRateLimits, defaultLimits, type LimitConfig } from '../../src/http/rate-limits.ts';
+import { serviceRoutes } from '../../src/http/service-routes.ts';
+import type { Logger } from '../../src/ports/logger.ts';
+import { useCloudDatabase } from './database.ts';
+import { fakeClock, silentLogger } from './quiet.ts';
+
+/** High enough that a test meets a limit only when it sets one. */
+const noLimits = Object.fromEntries(
+  Object.keys(defaultLimits).map((name) => [name, { points: 1_000_000, seconds: 1 }]),
+) as unknown as LimitConfig;
+
+export type HttpWorld = Awaited<ReturnType<typeof httpWorld>>;
+
+/**
+ * The public listener on a real database with real accounts, devices and components. Routes of other features
+ * are answered by `handlers`, or note their call and answer 500.
+ */
+export async function httpWorld(
+  options: {
+    readonly handlers?: Partial<Handlers>;
+    readonly limits?: Partial<LimitConfig>;
+    readonly accounts?: Partial<AccountConfig>;
+    readonly times?: ListenerTimes;
+    readonly log?: Logger;
+  } = {},
+) {
+  const clock = fakeClock();
+  const log = options.log ?? silentLogger;
+  const database = await useCloudDatabase();
+  const secrets = await openFileSecretStore({ dir: await mkdtemp(join(tmpdir(), 'ares-http-')) });
+  const tokens = await createAccessTokens({ secrets, clock, installationId: 'test' });
+  const accounts = createAccountService({
+    database,
+    hasher: createPasswordHasher(),
+    tokens,
+    config: { ...defaultAccountConfig, ...options.accounts },
+  });
+  const published: { deviceUuid: string; revision: number }[] = [];
+  const publisher = {
+    publish: async (change: { deviceUuid: string; revision: number }) => void published.push(change),
+  };
+  const components = createComponentService({ database, clock, publisher });
+  const devices = createDeviceService({ database, clock, variants: components });
+  /** Requests that reached a handler that is not real here. */
+  const reached: { route: RouteId; context: RequestContext }[] = [];
+  const stubs = Object.fromEntries(
+    (Object.values(contract) as Route[]).map(({ id }) => [
+      id,
+      async (context: RequestContext) => {
+        reached.push({ route: id as RouteId, context });
+        throw new Error('not part of this test: canary-internal-detail');
+      },
+    ]),
+  ) as unknown as Handlers;
+  const handlers: Handlers = {
+    ...stubs,
+    ...accountRoutes(accounts),
+    ...deviceRoutes(devices),
+    ...componentRoutes(components),
+    ...serviceRoutes({
+      health: { database: database.healthy, broker: () => true, stateStore: () => true },
+      version: '0.0.0',
+    }),
+    ...options.handlers,
+  };
+  const policies = createPolicies({
+    callerOf: accounts.callerOf,
+    accessOf: devices.accessOf,
+    deviceOf: async () => undefined,
+  });
+  const closing = new AbortController();
+  const app = createHttpApp({
+    listener: 'public',
+    handlers,
+    policies,
+    limits: createRateLimits({ ...noLimits, ...options.limits }),
+    log,
+    clock,
+    closing: closing.signal,
+  });
+  const listener = await listenPublic(app, { host: '127.0.0.1', port: 0 }, closing, options.times);
+  const url = `http://127.0.0.1:${listener.port}`;
+
+  return {
+    url,
+    port: listener.port,
+    clock,
+    database,
+    secrets,
+    tokens,
+    accounts,
+    devices,
+    components,
+    reached,
+    published,
+    closing,
+    listener,
+    /** A new account, signed in. */
+    async person(roles: readonly RoleName[] = []) {
+      const email = `${randomUUID()}@example.org`;
+      const { userUuid } = await accounts.ensureAccount({ email, password: 'correct horse battery', roles });
+      const { accessToken } = await tokens.issue(userUuid);
+      const { caller } = (await accounts.callerOf(accessToken))!;
+      const client: Client = createClient({ baseUrl: url, fetch, accessToken: () => accessToken });
+      return { email, userUuid, userId: caller.userId, caller, accessToken, client };
+    },
+    /** A registered device; with `owner`, claimed by him. */
+    async device(owner?: { userId: number }) {
+      const deviceUuid = randomUUID();
+      await devices.preregister({
+        caller: (await accounts.callerOf(
+          (
+            await tokens.issue((await this.person(['prime_admin'])).userUuid)
+          ).accessToken,
+        ))!.caller,
+        device: {
+          deviceUuid,
+          cpuSerial: randomUUID().replaceAll('-', '').slice(0, 16),
+          hardwareVersion: 'sim-1',
+          hardwareVariant: 'greenhouse',
+          allowFirstUse: false,
+        },
+        source: 'test',
+      });
+      const { id: deviceId } = await database.db
+        .selectFrom('devices')
+        .select('id')
+        .where('device_uuid', '=', deviceUuid)
+        .executeTakeFirstOrThrow();
+      const assignment =
+        owner &&
+        (await database.db
+          .insertInto('assignments')
+          .values({ device_id: deviceId, number: 1, user_id: owner.userId })
+          .returning('id')
+          .executeTakeFirstOrThrow());
+      return { deviceUuid, deviceId, assignmentId: assignment?.id ?? null };
+    },
+    async share(assignmentId: number, viewer: { userId: number }) {
+      await database.db
+        .insertInto('assignment_viewers')
+        .values({ assignment_id: assignmentId, user_id: viewer.userId })
+        .execute();
+    },
+    async close() {
+      await listener.close();
+      await database.close();
+    },
+  };
+}
