@@ -1,21 +1,40 @@
 import { createProcCpuSampler } from './cpu/proc-cpu-sampler.ts';
 import { DriverError } from './errors.ts';
+import { type GpioChip, GpioError } from './gpio/gpio-line.ts';
 import { openOnoffGpio } from './gpio/onoff-gpio.ts';
 import type { Hardware } from './hardware.ts';
 
 /**
- * The hardware of the Raspberry Pi that this process runs on. Buses without an adapter refuse each use with
- * HARDWARE_MISSING, so that their component shows an error and all others work.
+ * The hardware of the Raspberry Pi that this process runs on. What the board has not, or has no adapter for, refuses
+ * each use with its reason, so that the components on it show an error and all others work.
  *
- * @throws {GpioError} GPIO_UNAVAILABLE, CHIP_NOT_FOUND
+ * @param options.openGpio for tests
  */
-export async function openPiHardware(): Promise<Hardware> {
+export async function openPiHardware(
+  options: { openGpio?: () => Promise<GpioChip> } = {},
+): Promise<Hardware> {
   return {
     name: 'Raspberry Pi',
-    gpio: await openOnoffGpio(),
+    gpio: await (options.openGpio ?? openOnoffGpio)().catch(absentChip),
     dht22Bus: { query: async () => missing('DHT22 bus') },
     adc: { readRatio: async () => missing('analogue-digital converter') },
     cpu: createProcCpuSampler(),
+  };
+}
+
+/** A chip that could not be opened. @throws what it was, if it is no failure of the board */
+function absentChip(reason: unknown): GpioChip {
+  if (!(reason instanceof GpioError)) throw reason;
+  return {
+    openOutput: async () => {
+      throw reason;
+    },
+    openInput: async () => {
+      throw reason;
+    },
+    safeOutput: () => {
+      throw reason;
+    },
   };
 }
 
