@@ -9,6 +9,8 @@ import {
   type LinkErrorCode,
 } from '../ports/broker-link.ts';
 
+const goodbyeTimeoutMs = 1_000;
+
 /**
  * MQTT 3.1.1 over mutual TLS by mqtt.js, one client a connection: nothing of an old certificate, will or queue
  * reaches the next one, and when to connect again is not this adapter's to decide.
@@ -106,7 +108,10 @@ function connectionOf(client: MqttClient, closed: Promise<LinkError>): BrokerCon
       }),
     close: async () => {
       client.end(false);
+      // A peer that is gone never answers the good-bye.
+      const force = setTimeout(() => client.stream.destroy(), goodbyeTimeoutMs);
       await closed;
+      clearTimeout(force);
     },
   };
 }
