@@ -26,6 +26,11 @@ export interface CertificateStatus {
     readonly serial: string;
     readonly deviceUuid: string;
   }): Promise<CurrentCertificate | undefined>;
+  /**
+   * For the broker's door: `ACTIVE` for every certificate that is accepted, which notes the first use too, else
+   * what the table says of it; `undefined` for one that this cloud never issued.
+   */
+  lookUp(serial: string): Promise<{ readonly deviceUuid: string; readonly status: string } | undefined>;
   /** Of these serials, those that are no longer accepted: for sweeps over live sessions. */
   refused(serials: readonly string[]): Promise<readonly string[]>;
 }
@@ -99,6 +104,27 @@ export function createCertificateStatus(options: {
       if (row === undefined || row.device_uuid !== deviceUuid) return undefined;
       if (row.used_at === null) await noteFirstUse(row);
       return toCurrent(row);
+    },
+    async lookUp(serial) {
+      const row = await accepted([serial]).executeTakeFirst();
+      if (row !== undefined) {
+        if (row.used_at === null) await noteFirstUse(row);
+        return { deviceUuid: row.device_uuid, status: 'ACTIVE' };
+      }
+      const refused = await db
+        .selectFrom('certificates as c')
+        .innerJoin('devices as d', 'd.id', 'c.device_id')
+        .select(['d.device_uuid', 'c.status', 'd.life_cycle'])
+        .where('c.serial', '=', serial)
+        .executeTakeFirst();
+      if (refused === undefined) return undefined;
+      const status =
+        refused.status !== 'ACTIVE'
+          ? refused.status
+          : refused.life_cycle === 'BLOCKED'
+            ? 'BLOCKED'
+            : 'EXPIRED';
+      return { deviceUuid: refused.device_uuid, status };
     },
     async refused(serials) {
       if (serials.length === 0) return [];
