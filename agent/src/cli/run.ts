@@ -3,6 +3,7 @@ import { openControlSocket } from '../adapters/control-socket.ts';
 import { compose } from '../compose.ts';
 import type { AgentConfig } from '../config.ts';
 import { devicePaths } from '../identity/device-paths.ts';
+import { loadTrust } from '../identity/trust-store.ts';
 import type { Device } from '../lifecycle/device.ts';
 import { agentVersion } from '../version.ts';
 
@@ -12,6 +13,8 @@ const DRAIN_LIMIT_MS = 4_000;
 /** Runs the agent until a signal, which may come twice (Ctrl-C under npm): the drain happens once. */
 export async function run(config: AgentConfig): Promise<void> {
   const paths = devicePaths(config.stateDir);
+  // Before anything is made in the state directory: without a trust file there is no device here.
+  loadTrust(paths.trust);
   let device: Device | undefined;
   const control = await openControlSocket({
     path: paths.controlSocket,

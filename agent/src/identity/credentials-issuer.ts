@@ -95,7 +95,7 @@ export function createCredentialsIssuer(ports: {
         answer = await ask(pending, wish, signal);
       } catch (cause) {
         // A request that the cloud refuses for itself would be refused for ever; the next attempt makes a new one.
-        if (cause instanceof CloudApiError && cause.problem === 'BAD_CSR') store.dropPending();
+        if (cause instanceof CloudApiError && spent(cause.problem)) store.dropPending();
         throw cause;
       }
       const problem = checkCredentials(
@@ -130,4 +130,8 @@ function serves(pending: PendingCredentials, wish: CredentialsWish): boolean {
 /** Certificate and key as a TLS client needs them. */
 export function clientOf({ answer, privateKeyPem }: StoredCredentials) {
   return { certificateChain: answer.certificateChain, privateKeyPem };
+}
+
+function spent(problem: CloudApiError['problem']): boolean {
+  return problem === 'BAD_CSR' || problem === 'KEY_IN_USE';
 }

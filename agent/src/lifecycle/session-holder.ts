@@ -15,7 +15,7 @@ export interface SessionHolder {
 }
 
 /** With nothing attached no reading can come: connected for this long is then proof enough, ms. */
-const NOTHING_ATTACHED_MS = 10_000;
+const NOTHING_ATTACHED_MS = 5_000;
 const LOOK_EVERY_MS = 250;
 
 export function createSessionHolder(ports: {

@@ -18,7 +18,11 @@ const HOUR_MS = 3_600_000;
 /** A private authority for tests: issues server certificates and signs the requests of devices. */
 export interface TestAuthority {
   readonly certificatePem: string;
-  issueServer(options?: { host?: string; notBefore?: Date; notAfter?: Date }): Promise<{ key: string; cert: string }>;
+  issueServer(options?: {
+    host?: string;
+    notBefore?: Date;
+    notAfter?: Date;
+  }): Promise<{ key: string; cert: string }>;
   /** @param commonName instead of what the request says, as the cloud does */
   sign(
     csrDer: Uint8Array,
@@ -67,7 +71,10 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
       const request = new Pkcs10CertificateRequest(Uint8Array.from(csrDer));
       if (!(await request.verify())) throw new Error('the request is not signed by its own key');
       const serialNumber = serial();
-      const { notBefore, notAfter } = life ?? { notBefore: Date.now() - 60_000, notAfter: Date.now() + 24 * HOUR_MS };
+      const { notBefore, notAfter } = life ?? {
+        notBefore: Date.now() - 60_000,
+        notAfter: Date.now() + 24 * HOUR_MS,
+      };
       const certificate = await X509CertificateGenerator.create({
         serialNumber,
         subject: `CN=${commonName}`,

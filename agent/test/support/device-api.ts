@@ -1,4 +1,11 @@
-import { createHash, createPublicKey, generateKeyPairSync, randomBytes, randomUUID, verify } from 'node:crypto';
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  verify,
+} from 'node:crypto';
 import { orderTypes, type ProblemCode, type Standing, topics } from '@ares/protocol';
 import {
   type CredentialsAnswer,
@@ -50,14 +57,26 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
   const authority = await createTestAuthority();
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { x } = publicKey.export({ format: 'jwk' });
-  const commandKey = { kty: 'OKP', crv: 'Ed25519', x: String(x), kid: 'c1', alg: 'EdDSA', use: 'sig' } as const;
+  const commandKey = {
+    kty: 'OKP',
+    crv: 'Ed25519',
+    x: String(x),
+    kid: 'c1',
+    alg: 'EdDSA',
+    use: 'sig',
+  } as const;
   const nonces = new Set<string>();
   const claims = new Map<string, { nonce: string; csrHash: string | undefined }>();
   const tokens = new Map<string, string | undefined>();
 
   const api: FakeDeviceApi = {
     authority,
-    trust: { v: 1, caCertificates: [authority.certificatePem], commandKeys: { keys: [commandKey] }, tufRoot: null },
+    trust: {
+      v: 1,
+      caCertificates: [authority.certificatePem],
+      commandKeys: { keys: [commandKey] },
+      tufRoot: null,
+    },
     userEmail: 'owner@example.org',
     requests: [],
     receipts: [],
@@ -106,17 +125,29 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
       async standing({ deviceUuid, nonce, signature }) {
         fail();
         takeNonce(nonce);
-        checkPinnedSignature(standingSigningInput({ apiHost: options.apiHost, deviceUuid, nonce }), signature);
+        checkPinnedSignature(
+          standingSigningInput({ apiHost: options.apiHost, deviceUuid, nonce }),
+          signature,
+        );
         const { standing, assignment } = api;
         const order = standing === 'RELEASED' ? await api.signReset({ deviceUuid, assignment }) : undefined;
-        const payload = { aud: deviceUuid, nonce, iat: Date.now() / 1_000, standing, ...(order && { order }) };
+        const payload = {
+          aud: deviceUuid,
+          nonce,
+          iat: Date.now() / 1_000,
+          standing,
+          ...(order && { order }),
+        };
         return api.sign(orderTypes.standing, payload);
       },
       async resetReceipt({ deviceUuid, assignment, orderId, nonce, signature }) {
         fail();
         takeNonce(nonce);
         const { apiHost } = options;
-        checkPinnedSignature(receiptSigningInput({ apiHost, deviceUuid, assignment, orderId, nonce }), signature);
+        checkPinnedSignature(
+          receiptSigningInput({ apiHost, deviceUuid, assignment, orderId, nonce }),
+          signature,
+        );
         api.receipts.push({ assignment, orderId });
       },
       async components() {
@@ -135,7 +166,8 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
     const csr = Buffer.from(request.csr, 'base64url');
     const csrHash = sha256(csr);
     const spki = Buffer.from(request.identityKey, 'base64url');
-    const bound = request.claimId ?? (request.recoveryToken === undefined ? '-' : sha256(request.recoveryToken));
+    const bound =
+      request.claimId ?? (request.recoveryToken === undefined ? '-' : sha256(request.recoveryToken));
     const { apiHost } = options;
     const text = credentialsSigningInput({ grant, apiHost, deviceUuid, cpuSerial, nonce, bound, csrHash });
     if (!verifies(spki, text, request.signature)) refuse('BAD_SIGNATURE');

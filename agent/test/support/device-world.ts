@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSimulatedWifi } from '../../src/adapters/simulated-wifi.ts';
 import { createCloudCalls } from '../../src/children/jobs/cloud-calls.ts';
 import { csr } from '../../src/children/jobs/csr.ts';
-import { createSimulatedWifi } from '../../src/adapters/simulated-wifi.ts';
 import { createCredentialsIssuer } from '../../src/identity/credentials-issuer.ts';
 import { createCredentialsStore } from '../../src/identity/credentials-store.ts';
 import { devicePaths } from '../../src/identity/device-paths.ts';
@@ -17,8 +17,8 @@ import { createProgress } from '../../src/provisioning/progress.ts';
 import type { TrialSession } from '../../src/provisioning/transaction.ts';
 import { createResetMarker } from '../../src/reset/reset.ts';
 import { writeDurableFile } from '../../src/store/durable-file.ts';
-import { createFakeClock } from './fake-clock.ts';
 import { createFakeDeviceApi, type FakeDeviceApi } from './device-api.ts';
+import { createFakeClock } from './fake-clock.ts';
 
 export const API_URL = 'https://127.0.0.1:8443';
 
@@ -88,10 +88,16 @@ function bootDevice(stateDir: string, board: string, api: FakeDeviceApi) {
 }
 
 /** Jobs in this process, against the fake cloud; `dead` is a process that was killed: nothing goes out any more. */
-export function createInProcessJobs(api: FakeDeviceApi): ChildJobs & { dead: boolean; readonly log: string[] } {
+export function createInProcessJobs(api: FakeDeviceApi): ChildJobs & {
+  dead: boolean;
+  /** Jobs under way; fake time must not pass meanwhile. */
+  active: number;
+  readonly log: string[];
+} {
   const calls = { csr, ...createCloudCalls({ connect: () => api.connect() }) };
   const jobs = {
     dead: false,
+    active: 0,
     log: [] as string[],
     openBle: () => {
       throw new Error('no radio in this test');
@@ -107,7 +113,10 @@ export function createInProcessJobs(api: FakeDeviceApi): ChildJobs & { dead: boo
         input: unknown,
         signal: AbortSignal,
       ) => Promise<JobTable[J]['output']>;
-      const output = await run(input, signal);
+      jobs.active += 1;
+      const output = await run(input, signal).finally(() => {
+        jobs.active -= 1;
+      });
       if (jobs.dead) throw new CloudApiError('CHILD_FAILED', 'the process is dead');
       return output;
     },
