@@ -47,7 +47,7 @@ export async function releaseFolder(home: string): Promise<void> {
 
 /** Words before the server's command that hold the folder's lock until its last process has ended. */
 export function lockWords(home: string): readonly string[] {
-  return lockState(home) === 'unknown' ? [] : ['flock', '--nonblock', '--no-fork', lockFile(home)];
+  return lockState(home) === 'unknown' ? [] : holdingLock(home);
 }
 
 /**
@@ -61,15 +61,14 @@ async function removeStalePidFile(home: string, data: string): Promise<void> {
 
 /** Held by a server and by each of its sessions, so also by one that runs in another container. */
 function lockState(home: string): 'free' | 'held' | 'unknown' {
-  const { status } = spawnSync('flock', ['--nonblock', '--no-fork', lockFile(home), 'true'], {
-    stdio: 'ignore',
-  });
+  const [program, ...args] = [...holdingLock(home), 'true'];
+  const { status } = spawnSync(program!, args, { stdio: 'ignore' });
   if (status === 0) return 'free';
   return status === 1 ? 'held' : 'unknown';
 }
 
-function lockFile(home: string): string {
-  return join(home, 'lock');
+function holdingLock(home: string): string[] {
+  return ['flock', '--nonblock', '--no-fork', join(home, 'lock')];
 }
 
 /** Every process whose working folder is the data folder: the server and its sessions, nobody else's. */

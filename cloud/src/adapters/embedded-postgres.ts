@@ -18,7 +18,7 @@ import {
 } from './embedded-postgres-folder.ts';
 import { chooseLauncher, findBinaries, type Launcher } from './embedded-postgres-launcher.ts';
 
-export { EmbeddedPostgresError, type EmbeddedPostgresErrorCode } from './embedded-postgres-error.ts';
+export { EmbeddedPostgresError } from './embedded-postgres-error.ts';
 
 export type EmbeddedPostgresOptions = {
   /** A folder of its own, made when missing (0700): data, password and socket live in it. At most one server uses it. */
@@ -43,7 +43,7 @@ export type PostgresConnection = {
   readonly database: string;
 };
 
-export type PostgresExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+type PostgresExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 export type EmbeddedPostgres = {
   readonly connection: PostgresConnection;

@@ -260,7 +260,8 @@ describe('refusing', () => {
 
   it('a folder whose lock is held by somebody who cannot be seen', async () => {
     await prepared();
-    const far = spawn('flock', ['--no-fork', join(dataDir, 'lock'), 'cat'], {
+    const words = ['flock', '--no-fork', join(dataDir, 'lock'), 'cat'];
+    const far = spawn(words[0]!, words.slice(1), {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'ignore'],
     });
