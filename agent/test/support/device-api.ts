@@ -187,8 +187,8 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
     const { grant, nonce } = request;
     if (grant === 'claim') {
       const claim = claims.get(request.claimId ?? '');
-      if (claim === undefined || claim.nonce !== nonce) return refuse('NONCE_UNKNOWN');
-      if (claim.csrHash !== undefined && claim.csrHash !== csrHash) return refuse('CLAIM_USED');
+      if (claim === undefined || claim.nonce !== nonce) refuse('NONCE_UNKNOWN');
+      if (claim.csrHash !== undefined && claim.csrHash !== csrHash) refuse('CLAIM_USED');
       claim.csrHash = csrHash;
       return;
     }
@@ -196,9 +196,9 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
     const hash = sha256(Buffer.from(request.identityKey, 'base64url'));
     if (grant === 'recovery') {
       const token = sha256(request.recoveryToken ?? '');
-      if (!tokens.has(token)) return refuse('TOKEN_INVALID');
+      if (!tokens.has(token)) refuse('TOKEN_INVALID');
       const used = tokens.get(token);
-      if (used !== undefined && used !== csrHash) return refuse('TOKEN_INVALID');
+      if (used !== undefined && used !== csrHash) refuse('TOKEN_INVALID');
       tokens.set(token, csrHash);
       return;
     }
