@@ -51,7 +51,9 @@ export function openParentPipe(): ParentPipe {
   process.stdout.on('error', () => gone.abort());
   const first = Promise.withResolvers<unknown>();
   let started = false;
-  let listener: (message: unknown) => void = () => {};
+  // The job is still being loaded when the first messages come.
+  const early: unknown[] = [];
+  let listener: (message: unknown) => void = (message) => early.push(message);
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   lines.on('line', (line) => {
     const message: unknown = JSON.parse(line);
@@ -64,6 +66,7 @@ export function openParentPipe(): ParentPipe {
     input: first.promise,
     onMessage(next) {
       listener = next;
+      for (const message of early.splice(0)) next(message);
     },
     send: (message) => void process.stdout.write(`${JSON.stringify(message)}\n`),
     gone: gone.signal,

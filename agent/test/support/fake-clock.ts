@@ -7,6 +7,8 @@ export interface FakeClock extends Clock {
   /** Sets the wall clock; monotonic time goes on as before. */
   setWall(epochMs: number): void;
   setSynchronised(synchronised: boolean): void;
+  /** The time that a wall clock would show if nobody had set it wrong. */
+  trueNow(): number;
   readonly timers: number;
 }
 
@@ -15,7 +17,8 @@ export const fakeNow = 1_795_165_200_000;
 
 export function createFakeClock(options: { wall?: number; synchronised?: boolean } = {}): FakeClock {
   let monotonicMs = 1_000;
-  let wallOffset = (options.wall ?? fakeNow) - monotonicMs;
+  const trueOffset = (options.wall ?? fakeNow) - monotonicMs;
+  let wallOffset = trueOffset;
   let synchronised = options.synchronised ?? true;
   let timers: { atMs: number; run: () => void }[] = [];
   return {
@@ -48,6 +51,7 @@ export function createFakeClock(options: { wall?: number; synchronised?: boolean
     setSynchronised: (now) => {
       synchronised = now;
     },
+    trueNow: () => monotonicMs + trueOffset,
     get timers() {
       return timers.length;
     },

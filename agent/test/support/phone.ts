@@ -10,7 +10,10 @@ import {
 } from '@ares/protocol/ble';
 
 /** A central on the simulated radio. @throws when the device is not found */
-export async function openLink(socketPath: string, mtuPayload = 180): Promise<BleLink & { readonly socket: Socket }> {
+export async function openLink(
+  socketPath: string,
+  mtuPayload = 180,
+): Promise<BleLink & { readonly socket: Socket }> {
   const socket = connect(socketPath);
   await once(socket, 'connect');
   const decoder = new RecordDecoder();

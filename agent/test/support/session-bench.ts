@@ -28,7 +28,7 @@ export const pump: AttachedComponent = {
   componentId: 2,
   componentType: 'pump',
   pins: { line: 17 },
-  config: {},
+  config: { minimumOffMs: 0 },
 };
 
 /** Everything around a session, in this process, on a clock that stands still. */
@@ -107,7 +107,11 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), 'ares-session-'));
   const clock = createFakeClock({ synchronised: options.synchronised ?? true });
   const broker = createFakeBroker();
-  const cloud = createFakeCloud({ broker, now: () => clock.now() });
+  const cloud = createFakeCloud({
+    broker,
+    now: () => clock.trueNow(),
+    assignment: options.credentials?.assignment ?? 1,
+  });
   // Imported before, so that loading a driver takes no real time.
   for (const { componentType } of options.items ?? [dht22, pump]) await preload(componentType);
   const drivers = { registry: createDriverRegistry() };

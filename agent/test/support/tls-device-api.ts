@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { ProblemError } from '@ares/protocol';
 import { deviceApiPaths } from '@ares/protocol/http/device';
 import { Aedes } from 'aedes';
-import { ProblemError } from '@ares/protocol';
 import { CloudApiError } from '../../src/ports/cloud-api.ts';
 import { createFakeDeviceApi, type FakeDeviceApi } from './device-api.ts';
 
@@ -72,7 +72,10 @@ async function route(cloud: FakeDeviceApi, path: string, body: never, authorized
   const { signal } = new AbortController();
   switch (path) {
     case deviceApiPaths.challenges:
-      return { nonce: await api.challenge('', signal), expiresAt: new Date(Date.now() + 600_000).toISOString() };
+      return {
+        nonce: await api.challenge('', signal),
+        expiresAt: new Date(Date.now() + 600_000).toISOString(),
+      };
     case deviceApiPaths.credentials:
       return api.credentials(body, signal);
     case deviceApiPaths.standing:
@@ -81,7 +84,8 @@ async function route(cloud: FakeDeviceApi, path: string, body: never, authorized
       await api.resetReceipt(body, signal);
       return {};
     default:
-      if (!authorized) throw new CloudApiError('REFUSED', 'no certificate', { problem: 'CERTIFICATE_REQUIRED' });
+      if (!authorized)
+        throw new CloudApiError('REFUSED', 'no certificate', { problem: 'CERTIFICATE_REQUIRED' });
       return api.components('', signal);
   }
 }

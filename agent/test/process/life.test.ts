@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeviceConnection } from '@ares/protocol/ble';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AgentProcess, agentAt } from '../support/agent-process.ts';
+import { pair } from '../support/phone.ts';
+import { startTlsDeviceApi, type TlsDeviceApi } from '../support/tls-device-api.ts';
+
+let cloud: TlsDeviceApi;
+let stateDir: string;
+let agent: ReturnType<typeof agentAt>;
+let device: { deviceUuid: string; setupCode: string; registrationLine: string };
+let running: AgentProcess;
+let phone: DeviceConnection;
+
+const request = () => ({
+  wifi: { ssid: 'greenhouse', password: 'growgrowgrow' },
+  apiUrl: cloud.url,
+  phoneTime: Date.now(),
+  ...cloud.api.claim(),
+});
+
+async function outcome(connection: DeviceConnection) {
+  for (;;) {
+    const { steps, state } = await connection.status();
+    const failed = steps.find(({ result }) => result === 'failed');
+    if (failed !== undefined || steps.at(-1)?.result === 'ok') return { state, failed, steps };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+beforeAll(async () => {
+  cloud = await startTlsDeviceApi();
+  stateDir = mkdtempSync(join(tmpdir(), 'ares-life-'));
+  agent = agentAt(stateDir);
+});
+afterAll(async () => {
+  await running?.stop('SIGKILL');
+  await cloud.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+describe('the life of a device, in its own process', () => {
+  it('refuses to run without a trust file and says what to do', async () => {
+    const { code, stderr } = await agent.cli('run');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no trust file.*factory-init --trust FILE/s);
+  });
+
+  it('gets its identity once, however often factory-init runs', async () => {
+    device = await agent.factoryInit(cloud.api.trust);
+    expect(await agent.factoryInit(cloud.api.trust)).toEqual(device);
+    expect(device.registrationLine).toMatch(/^ares1:[0-9a-f]{16}:/);
+  });
+
+  it('BLE-11 says that the password is wrong and can be tried again', { timeout: 30_000 }, async () => {
+    running = agent.start();
+    phone = await pair(agent.bleSocket, device.setupCode);
+    expect(await phone.identity()).toMatchObject({ deviceUuid: device.deviceUuid });
+    await phone.provision({ ...request(), wifi: { ssid: 'greenhouse', password: 'wrong one' } });
+    const { failed } = await outcome(phone);
+    expect(failed).toMatchObject({ step: 'wifi', code: 'WIFI_WRONG_PASSWORD' });
+    await running.saw('state=\\"UNPROVISIONED\\"'.replaceAll('\\', ''));
+  });
+
+  it('is provisioned by a phone, connects with its certificate and closes Bluetooth', {
+    timeout: 60_000,
+  }, async () => {
+    await phone.provision(request());
+    const result = await outcome(phone);
+    expect(result.failed).toBeUndefined();
+    expect(cloud.connected).toContain(device.deviceUuid);
+    await phone.close();
+    await running.saw('Bluetooth closes');
+    await expect.poll(() => pairOnce()).toBe('refused');
+    const { stdout } = await agent.cli('status');
+    expect(stdout).toMatch(/state: +OPERATING/);
+    expect(stdout).toMatch(/connection: +connected/);
+  });
+
+  it('ends once, cleanly and within five seconds when the signal comes twice', {
+    timeout: 30_000,
+  }, async () => {
+    const begun = Date.now();
+    running.process.kill('SIGINT');
+    running.process.kill('SIGINT');
+    expect(await running.stop('SIGINT')).toBe(0);
+    expect(Date.now() - begun).toBeLessThan(5_000);
+    expect(running.output().match(/stopping/g)).toHaveLength(1);
+    expect((await agent.cli('status')).stdout).toMatch(/agent: +not running/);
+  });
+
+  it('goes on after a SIGKILL, and forgets its owner when asked', { timeout: 60_000 }, async () => {
+    running = agent.start();
+    await expect.poll(() => cloud.connected.has(device.deviceUuid), { timeout: 15_000 }).toBe(true);
+    await running.stop('SIGKILL');
+    running = agent.start();
+    await expect.poll(() => cloud.connected.has(device.deviceUuid), { timeout: 15_000 }).toBe(true);
+    expect((await agent.cli('reset', '--yes')).code).toBe(0);
+    await running.saw('Bluetooth is open');
+    expect(cloud.api.receipts).toEqual([{ assignment: 1, orderId: null }]);
+    const { stdout } = await agent.cli('status', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      state: 'UNPROVISIONED',
+      deviceUuid: device.deviceUuid,
+      cloud: null,
+    });
+    expect(await running.stop()).toBe(0);
+  });
+});
+
+async function pairOnce(): Promise<string> {
+  const { openLink } = await import('../support/phone.ts');
+  return openLink(agent.bleSocket).then(
+    () => 'let in',
+    () => 'refused',
+  );
+}
