@@ -14,9 +14,11 @@ const SECRET_FIELDS = [
   'keyPem',
 ];
 
-/** JSON lines on stdout, or to `destination`. */
+/** JSON lines on stdout, to a file, or to `destination`. */
 export function createPinoLogger(options: {
   readonly level: LogLevel;
+  /** Path; made with its folder. */
+  readonly file?: string | undefined;
   readonly role?: string;
   readonly destination?: DestinationStream;
 }): Logger {
@@ -26,5 +28,11 @@ export function createPinoLogger(options: {
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[removed]' },
   };
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  if (options.destination !== undefined) return pino(settings, options.destination);
+  if (options.file === undefined) return pino(settings);
+  // Synchronous: the last lines before an end are the ones that somebody will look for.
+  const file = pino.destination({ dest: options.file, mkdir: true, sync: true, mode: 0o600 });
+  // A full disk must not end the cloud.
+  file.on('error', () => undefined);
+  return pino(settings, file);
 }

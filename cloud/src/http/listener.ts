@@ -2,6 +2,7 @@ import { constants } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { ProblemError } from '@ares/protocol';
 import type Koa from 'koa';
 
@@ -9,6 +10,11 @@ export interface HttpListener {
   readonly port: number;
   /** Stops accepting, ends streams by `closing`, waits for running requests (bounded), then cuts what is left. */
   close(): Promise<void>;
+}
+
+export interface DeviceListener extends HttpListener {
+  /** A new certificate of the server, for connections to come. */
+  setTls(tls: DeviceTls): void;
 }
 
 export interface ListenAt {
@@ -56,23 +62,30 @@ export async function listenDevices(
   tls: DeviceTls,
   closing: AbortController,
   times: ListenerTimes = {},
-): Promise<HttpListener> {
+): Promise<DeviceListener> {
   const server = https.createServer(
     {
       ...TIMES,
       ...times,
-      key: tls.key,
-      cert: tls.chain,
-      ca: tls.root,
+      ...secureContext(tls),
       requestCert: true,
       rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
       handshakeTimeout: 10_000,
     },
     handlerOf(app),
   );
-  return listen(server, at, closing);
+  const listener = await listen(server, at, closing);
+  return { ...listener, setTls: (next) => server.setSecureContext(secureContext(next)) };
+}
+
+function secureContext({ key, chain, root }: DeviceTls): SecureContextOptions {
+  return {
+    key,
+    cert: chain,
+    ca: root,
+    minVersion: 'TLSv1.2',
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
 }
 
 /** The address cannot be listened on; the message says what to do. */

@@ -1,0 +1,166 @@
+import { createAccessTokens } from './accounts/access-tokens.ts';
+import { createPasswordHasher } from './accounts/passwords.ts';
+import { accountRoutes } from './accounts/routes.ts';
+import { type AccountService, createAccountService, defaultAccountConfig } from './accounts/service.ts';
+import { claimsRoutes } from './claims/routes.ts';
+import { createClaimsService } from './claims/service.ts';
+import { claimsDefaults } from './claims/types.ts';
+import { componentRoutes } from './components/routes.ts';
+import { createComponentService } from './components/service.ts';
+import { serverNames } from './compose-broker.ts';
+import type { Foundation } from './compose-foundation.ts';
+import { createChallenges } from './credentials/challenges.ts';
+import { createRecoveryService } from './credentials/recovery-service.ts';
+import { credentialsRoutes } from './credentials/routes.ts';
+import { createCredentialsService } from './credentials/service.ts';
+import { createSigningQueue } from './credentials/signing-queue.ts';
+import { credentialsDefaults } from './credentials/types.ts';
+import { deviceRoutes } from './devices/routes.ts';
+import { createDeviceService } from './devices/service.ts';
+import { createHttpApp } from './http/app.ts';
+import type { Handlers } from './http/handlers.ts';
+import { type DeviceTls, type HttpListener, listenDevices, listenPublic } from './http/listener.ts';
+import { createPolicies } from './http/policies.ts';
+import { createRateLimits, defaultLimits } from './http/rate-limits.ts';
+import { type HealthChecks, serviceRoutes } from './http/service-routes.ts';
+import type { BrokerLink } from './ports/broker-link.ts';
+import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
+import { createReceiptService } from './release/receipt-service.ts';
+import { releaseRoutes } from './release/routes.ts';
+import { createReleaseService } from './release/service.ts';
+import { standingRoutes } from './standing/routes.ts';
+import { createStandingService } from './standing/service.ts';
+
+const VERSION = '0.1.0';
+const RENEW_TLS_MS = 86_400_000;
+
+/** What the API needs from the parts that know live state and send orders. */
+export interface LiveParts {
+  readonly broker: BrokerLink;
+  readonly handlers: Pick<
+    Handlers,
+    'state' | 'deviceEvents' | 'events' | 'telemetry' | 'sendCommand' | 'listCommands'
+  >;
+  readonly componentsChanged: ComponentsChangedPublisher;
+  readonly stateStoreHealthy: () => Promise<boolean>;
+}
+
+/** Both HTTP listeners with every service behind them. @throws {ListenError} */
+export async function startApiRole(
+  foundation: Foundation,
+  live: LiveParts,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { config, ports, deviceApiUrl } = foundation;
+  const accounts = await createAccounts(foundation);
+  const handlers = createHandlers(foundation, live, accounts.service, stack);
+  const shared = {
+    handlers: handlers.routes,
+    policies: createPolicies({
+      callerOf: accounts.service.callerOf,
+      accessOf: handlers.accessOf,
+      async deviceOf({ serial, commonName }) {
+        const admitted = await foundation.certificates.admit({ serial, deviceUuid: commonName });
+        return (
+          admitted && {
+            deviceId: admitted.deviceId,
+            deviceUuid: admitted.deviceUuid,
+            certificateSerial: admitted.serial,
+          }
+        );
+      },
+    }),
+    limits: createRateLimits(defaultLimits),
+    clock: foundation.clock,
+    log: foundation.log,
+  };
+  // One signal ends the streams of both listeners.
+  const closing = new AbortController();
+
+  const listeners: HttpListener[] = [];
+  stack.defer(async () => void (await Promise.all(listeners.map((listener) => listener.close()))));
+  const devices = await listenDevices(
+    createHttpApp({
+      ...shared,
+      listener: 'device',
+      closing: closing.signal,
+      apiHosts: new Set([new URL(deviceApiUrl).host]),
+    }),
+    { host: config.devices.bind, port: ports.devices },
+    await signDeviceTls(foundation),
+    closing,
+  );
+  listeners.push(devices);
+  const renewal = setInterval(() => {
+    signDeviceTls(foundation).then(
+      (tls) => devices.setTls(tls),
+      (error: Error) =>
+        foundation.log.error({ error: error.message }, 'the certificate for devices was not renewed'),
+    );
+  }, RENEW_TLS_MS).unref();
+  stack.defer(() => clearInterval(renewal));
+
+  const people = await listenPublic(
+    createHttpApp({ ...shared, listener: 'public', closing: closing.signal }),
+    config.api,
+    closing,
+  );
+  listeners.push(people);
+}
+
+/** Accounts by themselves: operators' tools make some without any listener. */
+export async function createAccounts(foundation: Foundation): Promise<{ service: AccountService }> {
+  const { database, secrets, clock, installationId } = foundation;
+  const tokens = await createAccessTokens({ secrets, clock, installationId });
+  const hasher = createPasswordHasher();
+  return { service: createAccountService({ database, hasher, tokens, config: defaultAccountConfig }) };
+}
+
+function createHandlers(
+  foundation: Foundation,
+  live: LiveParts,
+  accounts: AccountService,
+  stack: AsyncDisposableStack,
+) {
+  const { database, clock, random, newUuid, log, orders, authority, secrets, certificates } = foundation;
+  const { config, ports, deviceApiUrl } = foundation;
+  const apiHosts = [new URL(deviceApiUrl).host];
+  const common = { database, clock, random, newUuid, log, orders, apiHosts };
+
+  const components = createComponentService({ ...common, publisher: live.componentsChanged });
+  const devices = createDeviceService({ ...common, variants: components });
+  const release = createReleaseService({ ...common, broker: live.broker });
+  release.start();
+  stack.defer(() => release.stop());
+  const signing = createSigningQueue({ authority, clock });
+  const credentials = createCredentialsService({
+    ports: { ...common, authority, signing, secrets, certificates },
+    config: { ...credentialsDefaults, apiHosts, mqtt: { host: config.mqtt.host, port: ports.mqtt } },
+  });
+  const health: HealthChecks = {
+    database: () => database.healthy(),
+    broker: () => live.broker.connected(),
+    stateStore: live.stateStoreHealthy,
+  };
+  const routes: Handlers = {
+    ...serviceRoutes({ health, version: VERSION }),
+    ...accountRoutes(accounts),
+    ...deviceRoutes(devices),
+    ...componentRoutes(components),
+    ...claimsRoutes(createClaimsService({ ...common, config: { ...claimsDefaults, deviceApiUrl } })),
+    ...credentialsRoutes({
+      challenges: createChallenges(common),
+      credentials,
+      recovery: createRecoveryService({ ...common, config: { deviceApiUrl } }),
+    }),
+    ...standingRoutes(createStandingService(common)),
+    ...releaseRoutes({ release, receipts: createReceiptService({ ...common, release }) }),
+    ...live.handlers,
+  };
+  return { routes, accessOf: devices.accessOf };
+}
+
+async function signDeviceTls({ authority, config }: Foundation): Promise<DeviceTls> {
+  const { keyPem, chainPem } = await authority.signServer({ names: serverNames(config.devices.host) });
+  return { key: keyPem, chain: chainPem, root: authority.caCertificates.root };
+}

@@ -1,0 +1,104 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type BrokerTls, startBroker } from './adapters/aedes-broker.ts';
+import { openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import type { Foundation } from './compose-foundation.ts';
+import { createRevocationService } from './pki/revocation-list.ts';
+import { type BrokerLink, BrokerLinkError } from './ports/broker-link.ts';
+import type { SecurityReporter } from './ports/security-reporter.ts';
+
+const RENEW_TLS_MS = 86_400_000;
+const YEAR_MS = 365 * 86_400_000;
+const CONNECT_WITHIN_MS = 30_000;
+const CONNECT_AGAIN_MS = 300;
+
+/** The embedded broker with its revocation lists; ends sessions that any process of the cloud wants ended. */
+export async function startBrokerRole(
+  foundation: Foundation,
+  security: SecurityReporter,
+  stack: AsyncDisposableStack,
+): Promise<BrokerLink> {
+  const { config, database, authority, certificates, clock, log, ports } = foundation;
+  const revocations = createRevocationService({ database, authority, clock, log });
+  await revocations.start();
+  stack.defer(() => revocations.stop());
+
+  let server = await signBrokerCertificate(foundation);
+  const tls = (): BrokerTls => ({
+    keyPem: server.keyPem,
+    chainPem: server.chainPem,
+    rootPem: authority.caCertificates.root,
+    crls: revocations.lists(),
+  });
+  const broker = await startBroker({
+    tls: tls(),
+    certificateStatus: async (serial) => {
+      const current = await certificates.current(serial);
+      if (current === undefined) return undefined;
+      // TLS has proved that the certificate is its bearer's: this is its first use.
+      await certificates.admit({ serial, deviceUuid: current.deviceUuid });
+      return { deviceUuid: current.deviceUuid, status: 'ACTIVE' };
+    },
+    security,
+    clock,
+    log,
+    config: { host: config.mqtt.bind, port: ports.mqtt },
+  });
+  stack.defer(() => broker.close());
+  stack.defer(revocations.onPublished(() => broker.setTls(tls())));
+  stack.defer(
+    database.listen(
+      'endSession',
+      ({ deviceUuid, reason }) => broker.endSession(deviceUuid, reason),
+      () => {
+        // Who must go may have been among the lost notices: everyone comes in again, by the table.
+        for (const deviceUuid of broker.connectedDevices()) broker.endSession(deviceUuid, 'recheck');
+      },
+    ),
+  );
+  const renewal = setInterval(() => {
+    signBrokerCertificate(foundation).then(
+      (renewed) => {
+        server = renewed;
+        broker.setTls(tls());
+      },
+      (error: Error) => log.error({ error: error.message }, 'the certificate of the broker was not renewed'),
+    );
+  }, RENEW_TLS_MS).unref();
+  stack.defer(() => clearInterval(renewal));
+  return broker.link;
+}
+
+function signBrokerCertificate({ authority, config }: Foundation) {
+  return authority.signServer({ names: serverNames(config.mqtt.host) });
+}
+
+/** The announced name, and the loopback names for processes beside. */
+export function serverNames(host: string): string[] {
+  return [...new Set([host, 'localhost', '127.0.0.1'])];
+}
+
+/** The way to a broker that lives in another process; waits for one that is just starting. */
+export async function connectToBroker(
+  foundation: Foundation,
+  commonName: `ares-${string}`,
+  stack: AsyncDisposableStack,
+): Promise<BrokerLink> {
+  const { authority, config, ports, log } = foundation;
+  const { keyPem, chainPem } = await authority.signService({ commonName, validityMs: YEAR_MS });
+  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, keyPem, chainPem };
+  const deadline = performance.now() + CONNECT_WITHIN_MS;
+  for (;;) {
+    try {
+      const link = await openMqttBrokerLink({
+        config: { ...target, rootPem: authority.caCertificates.root },
+        log,
+      });
+      stack.defer(() => link.close());
+      return link;
+    } catch (error) {
+      const starting = error instanceof BrokerLinkError && error.code === 'NOT_CONNECTED';
+      if (!starting || performance.now() > deadline) throw error;
+      await wait(CONNECT_AGAIN_MS);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { TrustFile } from '@ares/protocol';
+import { preparePrivateFolder } from './adapters/durable-file.ts';
+import { openFileSecretStore } from './adapters/file-secret-store.ts';
+import { assertFree, type KeptPorts, keepPorts } from './adapters/kept-ports.ts';
+import { openLocalCertificateAuthority } from './adapters/local-certificate-authority.ts';
+import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
+import { createPinoLogger } from './adapters/pino-logger.ts';
+import { superviseEmbeddedPostgres } from './adapters/supervised-postgres.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import type { CloudConfig } from './config.ts';
+import { migrate } from './database/migrate.ts';
+import { ensurePartitions } from './jobs/partitions.ts';
+import { createOrderSigner, type OrderSigner } from './orders/order-signer.ts';
+import { type CertificateStatus, createCertificateStatus } from './pki/certificate-status.ts';
+import type { CertificateAuthority } from './ports/certificate-authority.ts';
+import type { Clock } from './ports/clock.ts';
+import type { CloudDatabase } from './ports/database.ts';
+import type { Logger } from './ports/logger.ts';
+import type { RandomBytes } from './ports/random.ts';
+import type { SecretStore } from './ports/secret-store.ts';
+
+/** What every role stands on. */
+export interface Foundation {
+  readonly config: CloudConfig;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly newUuid: () => string;
+  readonly log: Logger;
+  readonly connection: PgConnection;
+  readonly database: CloudDatabase;
+  readonly secrets: SecretStore;
+  readonly authority: CertificateAuthority;
+  readonly certificates: CertificateStatus;
+  readonly orders: OrderSigner;
+  /** Ports of the listeners for devices and of the broker. */
+  readonly ports: KeptPorts;
+  /** `https://host:port` for devices. */
+  readonly deviceApiUrl: string;
+  readonly trustFile: TrustFile;
+  /** Drawn once for this installation. */
+  readonly installationId: string;
+  /** Resolves with a sentence when a part cannot be kept running. */
+  readonly failed: Promise<string>;
+}
+
+/**
+ * Opens folder, ports, database, secrets and authority, and brings the tables up to date. What was opened is left
+ * on `stack`, which closes it in reverse order.
+ * @throws {PortError | EmbeddedPostgresError | SecretStoreError | CertificateAuthorityError}
+ */
+export async function layFoundation(config: CloudConfig, stack: AsyncDisposableStack): Promise<Foundation> {
+  const { home, roles } = config;
+  await preparePrivateFolder(home);
+  const log = createPinoLogger({ ...config.log, role: [...roles].join(',') });
+  const kept = await keepPorts(home);
+  const ports: KeptPorts = {
+    devices: config.devices.port ?? kept.devices,
+    mqtt: config.mqtt.port ?? kept.mqtt,
+  };
+  // Asked first, so that a second start beside a running one touches nothing.
+  if (roles.has('api')) {
+    await assertFree(config.api.host, config.api.port, 'API');
+    await assertFree(config.devices.bind, ports.devices, 'devices');
+  }
+  if (roles.has('broker')) await assertFree(config.mqtt.bind, ports.mqtt, 'MQTT');
+
+  const { connection, failed } = await openServer(config, log, stack);
+  const secrets = await openFileSecretStore({ dir: join(home, 'secrets') });
+  const clock = systemClock;
+  const authority = await openLocalCertificateAuthority({
+    secrets,
+    clock,
+    config: { dir: join(home, 'ca') },
+  });
+  const database = openPgDatabase({ connection, log });
+  stack.defer(() => database.close());
+  const migrated = await migrate(database.db);
+  if (migrated.length > 0) log.info({ migrated }, 'brought the tables up to date');
+  await ensurePartitions(database.db, clock.now());
+
+  const orders = createOrderSigner({ key: await secrets.keyPair('command-signing'), clock });
+  return {
+    config,
+    clock,
+    random: randomBytes,
+    newUuid: randomUUID,
+    log,
+    connection,
+    database,
+    secrets,
+    authority,
+    certificates: createCertificateStatus({ database, clock }),
+    orders,
+    ports,
+    deviceApiUrl: `https://${config.devices.host}:${ports.devices}`,
+    trustFile: {
+      v: 1,
+      caCertificates: [authority.caCertificates.root],
+      commandKeys: { keys: [...orders.publicJwks().keys] },
+      tufRoot: null,
+    },
+    installationId: await installationId(secrets),
+    failed,
+  };
+}
+
+async function openServer(
+  config: CloudConfig,
+  log: Logger,
+  stack: AsyncDisposableStack,
+): Promise<{ connection: PgConnection; failed: Promise<string> }> {
+  if (config.databaseUrl !== undefined) {
+    return { connection: parseUrl(config.databaseUrl), failed: new Promise(() => undefined) };
+  }
+  const server = await superviseEmbeddedPostgres({ dataDir: join(config.home, 'database'), log });
+  stack.defer(() => server.stop());
+  return server;
+}
+
+function parseUrl(text: string): PgConnection {
+  const url = new URL(text);
+  const socket = url.searchParams.get('host');
+  return {
+    host: socket ?? decodeURIComponent(url.hostname),
+    port: url.port === '' ? 5432 : Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+  };
+}
+
+async function installationId(secrets: SecretStore): Promise<string> {
+  await secrets.create('installation-id', Buffer.from(randomUUID()));
+  return Buffer.from((await secrets.get('installation-id'))!).toString();
+}

@@ -1,0 +1,114 @@
+import type { TrustFile } from '@ares/protocol';
+import { ProblemError } from '@ares/protocol';
+import type { RoleName } from './accounts/types.ts';
+import { startPgBossScheduler } from './adapters/pg-boss-scheduler.ts';
+import { createComponentService } from './components/service.ts';
+import { createAccounts, startApiRole } from './compose-api.ts';
+import { connectToBroker, startBrokerRole } from './compose-broker.ts';
+import { layFoundation } from './compose-foundation.ts';
+import type { CloudConfig } from './config.ts';
+import { housekeepingJobs } from './jobs/housekeeping.ts';
+import { createSecurityMonitor } from './security/monitor.ts';
+import { createSecurityRepository } from './security/repository.ts';
+
+/** A running cloud, or the part of one that this process is. */
+export interface Cloud {
+  /** Where people and apps reach the API. */
+  readonly publicUrl: string;
+  /** Where devices reach theirs. */
+  readonly deviceApiUrl: string;
+  readonly mqtt: { readonly host: string; readonly port: number };
+  /** What a device must be given at the factory. */
+  readonly trustFile: TrustFile;
+  /** Afterwards the account exists with this password and at least these roles. */
+  ensureAccount(account: {
+    readonly email: string;
+    readonly password: string;
+    readonly roles: readonly RoleName[];
+  }): Promise<{ readonly userUuid: string; readonly email: string }>;
+  /** Resolves with a sentence when a part cannot be kept running. */
+  failed(): Promise<string>;
+  /** Drains in the order HTTP, ingest, broker, database. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds every adapter and starts the roles of this process; the only place that chooses implementations.
+ * When a part does not start, what was started is closed again and nothing is damaged.
+ * @throws {PortError | ListenError | EmbeddedPostgresError | SecretStoreError | CertificateAuthorityError | BrokerLinkError}
+ */
+export async function composeCloud(config: CloudConfig): Promise<Cloud> {
+  // Closes in reverse: what is deferred first is what everything else stands on.
+  const stack = new AsyncDisposableStack();
+  try {
+    return await start(config, stack);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<Cloud> {
+  const foundation = await layFoundation(config, stack);
+  const { database, clock, log, connection } = foundation;
+  const { roles } = config;
+  await createComponentService({
+    database,
+    clock,
+    publisher: { publish: async () => undefined },
+  }).seedCatalogue();
+
+  const security = createSecurityMonitor({ repository: createSecurityRepository(database), clock, log });
+  stack.defer(() => security.close());
+  const needsBroker = roles.has('broker') || roles.has('api') || roles.has('ingest');
+  const broker = roles.has('broker')
+    ? await startBrokerRole(foundation, security, stack)
+    : needsBroker
+      ? await connectToBroker(foundation, roles.has('api') ? 'ares-api' : 'ares-ingest', stack)
+      : undefined;
+
+  if (roles.has('jobs')) {
+    const jobs = housekeepingJobs({ database, clock, log });
+    const scheduler = await startPgBossScheduler({ connection, jobs, log });
+    stack.defer(() => scheduler.close());
+  }
+  if (roles.has('api') && broker !== undefined) {
+    const later = async () => {
+      throw new ProblemError('UNAVAILABLE', 'This part does not run yet.');
+    };
+    await startApiRole(
+      foundation,
+      {
+        broker,
+        handlers: {
+          state: later,
+          deviceEvents: later,
+          events: later,
+          telemetry: later,
+          sendCommand: later,
+          listCommands: later,
+        },
+        componentsChanged: { publish: async () => undefined },
+        stateStoreHealthy: async () => true,
+      },
+      stack,
+    );
+  }
+  log.info({ roles: [...roles], deviceApiUrl: foundation.deviceApiUrl }, 'started');
+
+  const accounts = await createAccounts(foundation);
+  const listening = config.api.host === '0.0.0.0' ? '127.0.0.1' : config.api.host;
+  let closed: Promise<void> | undefined;
+  return {
+    publicUrl: `http://${listening}:${config.api.port}`,
+    deviceApiUrl: foundation.deviceApiUrl,
+    mqtt: { host: config.mqtt.host, port: foundation.ports.mqtt },
+    trustFile: foundation.trustFile,
+    ensureAccount: (account) => accounts.service.ensureAccount(account),
+    failed: () => foundation.failed,
+    close() {
+      closed ??= stack.disposeAsync().then(() => log.info({}, 'closed'));
+      return closed;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** Errors whose message was written for the person who starts the program. */
+const SPOKEN = new Set([
+  'BrokerLinkError',
+  'CertificateAuthorityError',
+  'ConfigError',
+  'EmbeddedPostgresError',
+  'ListenError',
+  'PortError',
+  'SecretStoreError',
+]);
+
+/** Why the cloud did not start, as the one line that a person can act on. */
+export function oneLine(error: unknown): string {
+  if (!(error instanceof Error)) return `The cloud did not start: ${String(error)}`;
+  const { code, path, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (SPOKEN.has(error.name)) return error.message;
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `The disk is full${path === undefined ? '' : ` at ${path}`}. Free some space and start again; nothing was damaged.`;
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return `This user may not write ${path ?? 'the folder of the cloud'}: choose another ARES_HOME, or change its owner.`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `${path ?? 'ARES_HOME'} is a file where a folder is needed: choose another ARES_HOME.`;
+    case 'ECONNREFUSED':
+      return `The database at ${address ?? 'DATABASE_URL'}${port === undefined ? '' : `:${port}`} does not answer.`;
+    default:
+      return `The cloud did not start: ${error.message}`;
+  }
+}
