@@ -1,0 +1,91 @@
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRevocationService } from '../../src/pki/revocation-list.ts';
+import { type CredentialsWorld, credentialsWorld } from '../support/credentials-world.ts';
+import { silentLogger, until } from '../support/quiet.ts';
+
+let world: CredentialsWorld;
+beforeEach(async () => {
+  world = await credentialsWorld();
+});
+afterEach(() => world.close());
+
+const service = (crls = world.authority.crls.bind(world.authority)) =>
+  createRevocationService({
+    database: world.database,
+    authority: { ...world.authority, crls } as never,
+    clock: world.clock,
+    log: silentLogger,
+  });
+const serialsIn = (lists: readonly string[]) =>
+  lists.flatMap((pem) => new x509.X509Crl(pem).entries.map(({ serialNumber }) => serialNumber));
+
+async function owned() {
+  const [owner, device] = [await world.user(), await world.device()];
+  const { certificateSerial } = await world.claimed(owner, device);
+  return { device, certificateSerial, by: { deviceUuid: device.deviceUuid, actorUserId: owner.userId } };
+}
+
+describe('the revocation list', () => {
+  it('names what was revoked or replaced, and nothing that is accepted or has expired', async () => {
+    const [revoked, replaced, good] = [await owned(), await owned(), await owned()];
+    await world.recovery.revoke(revoked.by);
+    const request = await replaced.device.request({
+      grant: 'identity',
+      nonce: await world.nonce(replaced.device),
+    });
+    const { certificateSerial: newer } = await world.credentials.request(request, undefined);
+    const revocations = service();
+    expect(serialsIn(await revocations.publish())).toEqual([revoked.certificateSerial]);
+    world.clock.advance(301_000);
+    const lists = await revocations.publish();
+    expect(serialsIn(lists).toSorted()).toEqual(
+      [revoked.certificateSerial, replaced.certificateSerial].toSorted(),
+    );
+    expect(serialsIn(lists)).not.toContain(newer);
+    expect(serialsIn(lists)).not.toContain(good.certificateSerial);
+    expect(revocations.lists()).toBe(lists);
+    world.clock.advance(86_400_000);
+    expect(serialsIn(await revocations.publish())).toEqual([]);
+  });
+
+  it('is published again by itself when a process anywhere revokes', async () => {
+    const { certificateSerial, by } = await owned();
+    const revocations = service();
+    await revocations.start();
+    const heard: string[][] = [];
+    revocations.onPublished((lists) => heard.push(serialsIn(lists)));
+    await world.recovery.revoke(by);
+    await until(() => heard.at(-1)?.includes(certificateSerial), 'a list with the serial');
+    await revocations.stop();
+  });
+
+  it('shares one further run among calls that come while one is under way', async () => {
+    let runs = 0;
+    let open: () => void = () => undefined;
+    const held = new Promise<void>((go) => {
+      open = go;
+    });
+    const revocations = service(async () => {
+      runs += 1;
+      if (runs === 1) await held;
+      return [`list ${runs}`];
+    });
+    const asked = [revocations.publish(), revocations.publish(), revocations.publish()];
+    open();
+    expect(await Promise.all(asked)).toEqual([['list 1'], ['list 2'], ['list 2']]);
+  });
+
+  it('stays out when the authority cannot sign a newer one', async () => {
+    let dead = false;
+    const revocations = service(async () => {
+      if (dead) throw new Error('the authority is away');
+      return ['good'];
+    });
+    await revocations.publish();
+    dead = true;
+    await expect(revocations.publish()).rejects.toThrow('away');
+    expect(revocations.lists()).toEqual(['good']);
+  });
+});
