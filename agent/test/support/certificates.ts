@@ -1,16 +1,13 @@
 import 'reflect-metadata';
-import { randomBytes, webcrypto } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   BasicConstraintsExtension,
-  cryptoProvider,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-
-cryptoProvider.set(webcrypto);
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const HOUR_MS = 3_600_000;
@@ -62,7 +59,7 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
           new SubjectAlternativeNameExtension([{ type: /^[\d.]+$/.test(host) ? 'ip' : 'dns', value: host }]),
         ],
       });
-      const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+      const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
       const body = Buffer.from(pkcs8).toString('base64');
       const key = `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
       return { key, cert: certificate.toString('pem') };
@@ -91,7 +88,7 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
 }
 
 function newKeys() {
-  return webcrypto.subtle.generateKey(P256, true, ['sign', 'verify']);
+  return crypto.subtle.generateKey(P256, true, ['sign', 'verify']);
 }
 
 function serial(): string {

@@ -18,23 +18,21 @@ export interface TlsDeviceApi {
 
 /** The fake device API behind real TLS with client certificates, and a broker that lets its devices in. */
 export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
-  let api: FakeDeviceApi | undefined;
   const server = createServer({ requestCert: true, rejectUnauthorized: false });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  api = await createFakeDeviceApi({ apiHost: `127.0.0.1:${port}` });
+  const api = await createFakeDeviceApi({ apiHost: `127.0.0.1:${port}` });
   const { key, cert } = await api.authority.issueServer();
   const ca = api.authority.certificatePem;
   server.setSecureContext({ key, cert, ca });
-  const cloud = api;
   server.on('request', (request, response) => {
     void (async () => {
       let text = '';
       for await (const chunk of request) text += String(chunk);
-      const body = text === '' ? {} : (JSON.parse(text) as never);
+      const body = JSON.parse(text === '' ? '{}' : text) as never;
       try {
-        const answer = await route(cloud, request.url ?? '', body, (request.socket as TLSSocket).authorized);
+        const answer = await route(api, request.url ?? '', body, (request.socket as TLSSocket).authorized);
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       } catch (cause) {
         const error = cause as CloudApiError;
