@@ -5,7 +5,11 @@ const DEVICE_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 export const uuid = z.string().regex(DEVICE_UUID, 'must be a UUID in lower case');
 export const isoTime = z.iso.datetime({ offset: true });
-export const email = z.email('must be an e-mail address').max(254);
+/** Letters of any script, and `+ / #`, are allowed; control characters are not. */
+export const email = z
+  .email({ pattern: z.regexes.unicodeEmail, error: 'must be an e-mail address' })
+  .max(254)
+  .regex(/^\P{Cc}*$/u, 'must hold no control characters');
 export const deviceParams = z.strictObject({ id: uuid });
 export const list = <S extends z.ZodType>(item: S) => z.strictObject({ items: z.array(item) });
 
