@@ -31,13 +31,7 @@ export async function startBrokerRole(
   });
   const broker = await startBroker({
     tls: tls(),
-    certificateStatus: async (serial) => {
-      const current = await certificates.current(serial);
-      if (current === undefined) return undefined;
-      // TLS has proved that the certificate is its bearer's: this is its first use.
-      await certificates.admit({ serial, deviceUuid: current.deviceUuid });
-      return { deviceUuid: current.deviceUuid, status: 'ACTIVE' };
-    },
+    certificateStatus: certificates.lookUp,
     security,
     clock,
     log,

@@ -97,7 +97,7 @@ describe('PKI-05 a stolen device key', () => {
     expect(await world.certificates.current(answer.certificateSerial)).toBeUndefined();
     const certificate = { deviceUuid: device.deviceUuid, certificateSerial: answer.certificateSerial };
     const renew = await device.request({ grant: 'renew', nonce: await world.nonce(device) });
-    expect(await outcome(world.credentials.request(renew, certificate))).toBe('CERTIFICATE_REQUIRED');
+    expect(await outcome(world.credentials.request(renew, certificate))).toBe('RECOVERY_NEEDED');
     const identity = await device.request({ grant: 'identity', nonce: await world.nonce(device) });
     expect(await outcome(world.credentials.request(identity, undefined))).toBe('RECOVERY_NEEDED');
     expect(await world.lifeCycle(device)).toBe('RECOVERY_NEEDED');

@@ -94,6 +94,8 @@ async function grant(context: Begin): Promise<Granted> {
     case 'recovery':
       return recoveryGrant(context);
     case 'renew':
+      assertPinned(context);
+      assertNotInRecovery(context.device);
       assertPeer(context);
       return continueGrant(context);
     case 'identity':

@@ -31,8 +31,6 @@ export interface CertificateStatus {
    * what the table says of it; `undefined` for one that this cloud never issued.
    */
   lookUp(serial: string): Promise<{ readonly deviceUuid: string; readonly status: string } | undefined>;
-  /** Of these serials, those that are no longer accepted: for sweeps over live sessions. */
-  refused(serials: readonly string[]): Promise<readonly string[]>;
 }
 
 export function createCertificateStatus(options: {
@@ -42,7 +40,7 @@ export function createCertificateStatus(options: {
   const { db } = options.database;
   const now = () => new Date(options.clock.now());
 
-  const accepted = (serials: readonly string[]) =>
+  const accepted = (serial: string) =>
     db
       .selectFrom('certificates as c')
       .innerJoin('devices as d', 'd.id', 'c.device_id')
@@ -55,7 +53,7 @@ export function createCertificateStatus(options: {
         'c.used_at',
         'd.device_uuid',
       ])
-      .where('c.serial', 'in', [...serials])
+      .where('c.serial', '=', serial)
       .where('d.life_cycle', '<>', 'BLOCKED')
       .where('c.not_after', '>', now())
       .where((is) =>
@@ -96,17 +94,17 @@ export function createCertificateStatus(options: {
 
   return {
     async current(serial) {
-      const row = await accepted([serial]).executeTakeFirst();
+      const row = await accepted(serial).executeTakeFirst();
       return row && toCurrent(row);
     },
     async admit({ serial, deviceUuid }) {
-      const row = await accepted([serial]).executeTakeFirst();
+      const row = await accepted(serial).executeTakeFirst();
       if (row === undefined || row.device_uuid !== deviceUuid) return undefined;
       if (row.used_at === null) await noteFirstUse(row);
       return toCurrent(row);
     },
     async lookUp(serial) {
-      const row = await accepted([serial]).executeTakeFirst();
+      const row = await accepted(serial).executeTakeFirst();
       if (row !== undefined) {
         if (row.used_at === null) await noteFirstUse(row);
         return { deviceUuid: row.device_uuid, status: 'ACTIVE' };
@@ -125,11 +123,6 @@ export function createCertificateStatus(options: {
             ? 'BLOCKED'
             : 'EXPIRED';
       return { deviceUuid: refused.device_uuid, status };
-    },
-    async refused(serials) {
-      if (serials.length === 0) return [];
-      const good = new Set((await accepted(serials).execute()).map(({ serial }) => serial));
-      return serials.filter((serial) => !good.has(serial));
     },
   };
 }
