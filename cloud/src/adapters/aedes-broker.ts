@@ -56,6 +56,7 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
 }
 
+const ALIVE_EVERY_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A signed message, its topic and the rest of its header. */
 const LARGEST_PACKET_BYTES = MAX_SIGNED_MESSAGE_BYTES + 2_048;
@@ -65,6 +66,8 @@ const LARGEST_FIRST_PACKET_BYTES = 8_192;
 export async function startBroker(options: {
   readonly tls: BrokerTls;
   readonly certificateStatus: CertificateStatusLookup;
+  /** Told every half minute whose connections are held here: a device may be silent and well. */
+  readonly alive?: (deviceUuids: readonly string[]) => Promise<void>;
   readonly security: SecurityReporter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -129,6 +132,13 @@ export async function startBroker(options: {
   await once(server, 'listening');
 
   const sweep = setInterval(() => sessions.sweep(), config.sweepEveryMs ?? 5_000);
+  const aliveTimer = setInterval(() => {
+    const devices = sessions.devices();
+    if (devices.length === 0) return;
+    options
+      .alive?.(devices)
+      .catch((error: Error) => log.warn({ error: error.message }, 'presence was not noted'));
+  }, ALIVE_EVERY_MS);
   return {
     host: config.host,
     port: (server.address() as AddressInfo).port,
@@ -141,6 +151,7 @@ export async function startBroker(options: {
     connectedDevices: () => sessions.devices(),
     async close() {
       clearInterval(sweep);
+      clearInterval(aliveTimer);
       const closed = new Promise((done) => server.close(done));
       await new Promise<void>((done) => aedes.close(done));
       for (const socket of sockets) socket.destroy();

@@ -19,17 +19,14 @@ interface Entry {
 /** The state store of one process. Everything is done at once, so every step is atomic. */
 export function createMemoryStateStore(): StateStore {
   const entries = new Map<string, Entry>();
-  /** ONLINE devices, least recently seen first: an entry is moved to the end whenever it is seen. */
-  const online = new Map<string, number>();
+  const online = createSeenIndex();
 
   const seen = (deviceUuid: string, entry: Entry, at: number) => {
     entry.lastSeen = Math.max(entry.lastSeen ?? 0, at);
     reindex(deviceUuid, entry);
   };
-  const reindex = (deviceUuid: string, entry: Entry) => {
-    online.delete(deviceUuid);
-    if (entry.presence === 'ONLINE') online.set(deviceUuid, entry.lastSeen ?? 0);
-  };
+  const reindex = (deviceUuid: string, entry: Entry) =>
+    online.put(deviceUuid, entry.presence === 'ONLINE' ? (entry.lastSeen ?? 0) : undefined);
   const takeValue = (entry: Entry, value: MetricValue): boolean => {
     const key = `${value.componentId}/${value.metric}`;
     const old = entry.values.get(key);
@@ -87,18 +84,17 @@ export function createMemoryStateStore(): StateStore {
       return true;
     },
     async overdue(seenBefore, limit) {
-      const found: string[] = [];
-      for (const [deviceUuid, at] of online) {
-        if (found.length >= limit || at >= seenBefore) break;
-        found.push(deviceUuid);
-      }
-      return found;
+      return online
+        .before(seenBefore)
+        .filter((deviceUuid) => (entries.get(deviceUuid)?.lastSeen ?? 0) < seenBefore)
+        .slice(0, limit);
     },
     async refill(deviceUuid, state) {
       const old = entries.get(deviceUuid);
+      const kept = old?.dirty === true ? undefined : old;
       const entry: Entry = {
-        presence: old?.presence ?? state.presence,
-        connectionId: old === undefined ? state.connectionId : old.connectionId,
+        presence: kept === undefined ? state.presence : kept.presence,
+        connectionId: kept === undefined ? state.connectionId : kept.connectionId,
         lastSeen: maximum(old?.lastSeen, state.lastSeen),
         dirty: false,
         values: new Map(),
@@ -107,7 +103,7 @@ export function createMemoryStateStore(): StateStore {
       for (const value of [...state.values, ...(old?.values.values() ?? [])]) takeValue(entry, value);
       for (const value of [...state.health, ...(old?.health.values() ?? [])]) takeHealth(entry, value);
       entries.set(deviceUuid, entry);
-      insertOrdered(online, deviceUuid, entry);
+      reindex(deviceUuid, entry);
     },
     async markDirty(deviceUuids) {
       for (const deviceUuid of deviceUuids === 'all' ? entries.keys() : deviceUuids) {
@@ -117,23 +113,42 @@ export function createMemoryStateStore(): StateStore {
     },
     async drop(deviceUuid) {
       entries.delete(deviceUuid);
-      online.delete(deviceUuid);
+      online.put(deviceUuid, undefined);
     },
     healthy: async () => true,
   };
 }
 
-/** A refilled entry may have been seen long ago: it belongs before those that were seen since. */
-function insertOrdered(online: Map<string, number>, deviceUuid: string, entry: Entry): void {
-  online.delete(deviceUuid);
-  if (entry.presence !== 'ONLINE') return;
-  const at = entry.lastSeen ?? 0;
-  const later = [...online].filter(([, seenAt]) => seenAt > at);
-  online.set(deviceUuid, at);
-  for (const [uuid, seenAt] of later) {
-    online.delete(uuid);
-    online.set(uuid, seenAt);
-  }
+const BUCKET_MS = 1_000;
+
+/** Devices by the second in which they were last seen: a look by range touches only what is overdue. */
+function createSeenIndex() {
+  const buckets = new Map<number, Set<string>>();
+  const places = new Map<string, number>();
+  return {
+    put(deviceUuid: string, at: number | undefined): void {
+      const place = at === undefined ? undefined : Math.floor(at / BUCKET_MS);
+      const old = places.get(deviceUuid);
+      if (old === place) return;
+      if (old !== undefined) {
+        const bucket = buckets.get(old);
+        bucket?.delete(deviceUuid);
+        if (bucket?.size === 0) buckets.delete(old);
+      }
+      if (place === undefined) {
+        places.delete(deviceUuid);
+        return;
+      }
+      places.set(deviceUuid, place);
+      buckets.set(place, (buckets.get(place) ?? new Set()).add(deviceUuid));
+    },
+    before(at: number): string[] {
+      return [...buckets.keys()]
+        .filter((place) => place * BUCKET_MS < at)
+        .sort((a, b) => a - b)
+        .flatMap((place) => [...(buckets.get(place) ?? [])]);
+    },
+  };
 }
 
 const maximum = (a: number | undefined, b: number | undefined) =>

@@ -63,7 +63,7 @@ export interface StateStore {
 
   /**
    * Makes the entry from what the database holds. Values that arrived in between and are newer stay; presence is
-   * taken from `state` only when the entry was missing.
+   * taken from `state` when the entry was missing or dirty.
    */
   refill(deviceUuid: string, state: DeviceState): Promise<void>;
 

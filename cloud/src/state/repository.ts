@@ -1,0 +1,191 @@
+import { sql } from 'kysely';
+import type { CloudDatabase } from '../ports/database.ts';
+import type { DeviceState, HealthValue, MetricValue, Presence } from '../ports/state-store.ts';
+import type { ShownDevice } from './document.ts';
+
+/** Newest boots that are searched for values, and newest readings of each. */
+const BOOTS = 5;
+const READINGS = 1_000;
+
+/** The live state as the database knows it. */
+export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
+  return {
+    /** Names and components to show; `undefined` for an unknown device. */
+    async shown(deviceUuid: string): Promise<ShownDevice | undefined> {
+      const device = await db
+        .selectFrom('devices as d')
+        .leftJoin('assignments as a', (join) =>
+          join.onRef('a.device_id', '=', 'd.id').on('a.ended_at', 'is', null),
+        )
+        .where('d.device_uuid', '=', deviceUuid)
+        .select(['d.nickname', 'a.id as assignmentId'])
+        .executeTakeFirst();
+      if (device === undefined) return undefined;
+      const components = await db
+        .selectFrom('attached_components as c')
+        .innerJoin('supported_components as s', 's.id', 'c.component_type_id')
+        .where('c.assignment_id', '=', device.assignmentId ?? -1)
+        .where('c.detached_at', 'is', null)
+        .select(['c.id as componentId', 'c.name', 's.component_type as componentType', 's.definition'])
+        .execute();
+      return {
+        deviceUuid,
+        nickname: device.nickname,
+        components: components.map(({ name, ...rest }) => ({ ...rest, name: name ?? undefined })),
+      };
+    },
+
+    /** Presence, health and newest values, from the tables alone; `undefined` for an unknown device. */
+    async state(deviceUuid: string): Promise<DeviceState | undefined> {
+      const device = await db
+        .selectFrom('devices')
+        .where('device_uuid', '=', deviceUuid)
+        .select(['id', 'presence', 'connection_id as connectionId', 'last_seen as lastSeen'])
+        .executeTakeFirst();
+      if (device === undefined) return undefined;
+      const wanted = await db
+        .selectFrom('attached_components as c')
+        .innerJoin('assignments as a', 'a.id', 'c.assignment_id')
+        .innerJoin('metrics as m', 'm.component_type_id', 'c.component_type_id')
+        .where('c.device_id', '=', device.id)
+        .where('c.detached_at', 'is', null)
+        .where('a.ended_at', 'is', null)
+        .select(['c.id as componentId', 'm.id as metricId', 'm.metric'])
+        .execute();
+      const health = await db
+        .selectFrom('component_health')
+        .where('component_id', 'in', [-1, ...wanted.map(({ componentId }) => componentId)])
+        .selectAll()
+        .execute();
+      return {
+        presence: device.presence,
+        connectionId: device.connectionId ?? undefined,
+        lastSeen: device.lastSeen?.getTime(),
+        values: await this.newestValues(device.id, wanted),
+        health: health.map(
+          (row): HealthValue => ({
+            componentId: row.component_id,
+            status: row.status,
+            ...(row.reason !== null && { reason: row.reason }),
+            bootCount: row.boot_count,
+            uptimeMs: row.uptime_ms,
+          }),
+        ),
+      };
+    },
+
+    /** The highest (boot count, seq) of each metric: newest boots first, along the unique index, until all are found. */
+    async newestValues(
+      deviceId: number,
+      wanted: readonly { componentId: number; metricId: number; metric: string }[],
+    ): Promise<MetricValue[]> {
+      const missing = new Map(wanted.map((one) => [`${one.componentId}/${one.metricId}`, one.metric]));
+      const values: MetricValue[] = [];
+      if (missing.size === 0) return values;
+      const boots = await db
+        .selectFrom('device_boots')
+        .where('device_id', '=', deviceId)
+        .orderBy('boot_count', 'desc')
+        .limit(BOOTS)
+        .select(['id', 'boot_count as bootCount'])
+        .execute();
+      for (const boot of boots) {
+        const rows = await db
+          .selectFrom('telemetry_data')
+          .where('device_id', '=', deviceId)
+          .where('boot_id', '=', boot.id)
+          .orderBy('seq', 'desc')
+          .limit(READINGS)
+          .select(['component_id', 'metric_id', 'seq', 'time', 'value'])
+          .execute();
+        for (const row of rows) {
+          const key = `${row.component_id}/${row.metric_id}`;
+          const metric = missing.get(key);
+          if (metric === undefined) continue;
+          missing.delete(key);
+          values.push({
+            componentId: row.component_id,
+            metric,
+            value: row.value,
+            measuredAt: row.time.getTime(),
+            bootCount: boot.bootCount,
+            seq: row.seq,
+          });
+        }
+        if (missing.size === 0) break;
+      }
+      return values;
+    },
+
+    /** Devices that were ONLINE when this was last written, for the index of the time-out sweep. */
+    async online(): Promise<string[]> {
+      const rows = await db
+        .selectFrom('devices')
+        .where('presence', '=', 'ONLINE')
+        .select('device_uuid as deviceUuid')
+        .execute();
+      return rows.map(({ deviceUuid }) => deviceUuid);
+    },
+
+    async savePresence(
+      deviceUuid: string,
+      presence: Presence,
+      connectionId: string | undefined,
+    ): Promise<void> {
+      await db
+        .updateTable('devices')
+        .set({ presence, ...(connectionId !== undefined && { connection_id: connectionId }) })
+        .where('device_uuid', '=', deviceUuid)
+        .execute();
+    },
+
+    /** Moves last-seen of many devices forward. */
+    async saveLastSeen(seen: ReadonlyMap<string, number>): Promise<void> {
+      if (seen.size === 0) return;
+      const sorted = [...seen].sort(([a], [b]) => (a < b ? -1 : 1));
+      await sql`update devices d set last_seen = greatest(d.last_seen, to_timestamp(s.at / 1000))
+        from unnest(${sorted.map(([uuid]) => uuid)}::uuid[], ${sorted.map(([, at]) => at)}::float8[]) as s(uuid, at)
+        where d.device_uuid = s.uuid`.execute(db);
+    },
+
+    async lastSeen(deviceUuid: string): Promise<number | undefined> {
+      const row = await db
+        .selectFrom('devices')
+        .where('device_uuid', '=', deviceUuid)
+        .select('last_seen as lastSeen')
+        .executeTakeFirst();
+      return row?.lastSeen?.getTime();
+    },
+
+    async saveHealth(health: readonly HealthValue[]): Promise<void> {
+      if (health.length === 0) return;
+      const rows = [...health].sort((a, b) => a.componentId - b.componentId);
+      await db
+        .insertInto('component_health')
+        .values(
+          rows.map((one) => ({
+            component_id: one.componentId,
+            status: one.status,
+            reason: one.reason ?? null,
+            boot_count: one.bootCount,
+            uptime_ms: one.uptimeMs,
+          })),
+        )
+        .onConflict((conflict) =>
+          conflict
+            .column('component_id')
+            .doUpdateSet((eb) => ({
+              status: eb.ref('excluded.status'),
+              reason: eb.ref('excluded.reason'),
+              boot_count: eb.ref('excluded.boot_count'),
+              uptime_ms: eb.ref('excluded.uptime_ms'),
+            }))
+            .where(
+              sql<boolean>`(excluded.boot_count, excluded.uptime_ms) >= (component_health.boot_count, component_health.uptime_ms)`,
+            ),
+        )
+        .execute();
+    },
+  };
+}
+export type StateRepository = ReturnType<typeof createStateRepository>;

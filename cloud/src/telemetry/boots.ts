@@ -1,0 +1,98 @@
+import { sql } from 'kysely';
+import type { CloudDatabase } from '../ports/database.ts';
+import { toBoot } from './known-device.ts';
+import type { KnownBoot, KnownDevice } from './types.ts';
+
+export interface Boots {
+  /** The boot, made when it is new; `undefined` beyond the bound of new boots a day. */
+  ensure(device: KnownDevice, bootId: string, bootCount: number): Promise<KnownBoot | undefined>;
+  /**
+   * The boot named itself as the running one at `uptimeMs`, which was at `at`: its anchor is fixed, once.
+   * Answers the highest count of any other boot of the device.
+   */
+  born(device: KnownDevice, boot: KnownBoot, at: number, uptimeMs: number): Promise<number>;
+  /** Fixes the anchor of a boot that ended at `endUptimeMs` before the next one began, if that is known. */
+  placeEarlier(device: KnownDevice, boot: KnownBoot, endUptimeMs: number): Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+
+export function createBoots(options: {
+  readonly database: Pick<CloudDatabase, 'db'>;
+  readonly config: { readonly newBootsPerDay: number };
+}): Boots {
+  const { db } = options.database;
+
+  const remember = (device: KnownDevice, row: Parameters<typeof toBoot>[0]): KnownBoot => {
+    const fresh = toBoot(row);
+    const old = device.boots.get(fresh.bootId);
+    if (old === undefined) {
+      device.boots.set(fresh.bootId, fresh);
+      return fresh;
+    }
+    old.anchorMs = fresh.anchorMs;
+    old.bornAt = fresh.bornAt;
+    return old;
+  };
+  /** Whoever comes first fixes it; everyone learns what holds. */
+  const fixAnchor = async (device: KnownDevice, boot: KnownBoot, anchorMs: number): Promise<void> => {
+    const row = await db
+      .updateTable('device_boots')
+      .set({ anchor_ms: sql`coalesce(anchor_ms, ${Math.round(anchorMs)}::bigint)` })
+      .where('id', '=', boot.id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    boot.anchorMs = remember(device, row).anchorMs;
+  };
+
+  return {
+    async ensure(device, bootId, bootCount) {
+      const known = device.boots.get(bootId);
+      if (known !== undefined) return known;
+      const since = Date.now() - DAY_MS;
+      const recent = [...device.boots.values()].filter(({ firstSeen }) => firstSeen > since).length;
+      if (recent >= options.config.newBootsPerDay) return undefined;
+      const row = await db
+        .insertInto('device_boots')
+        .values({ device_id: device.deviceId, boot_id: bootId, boot_count: bootCount })
+        // A row that exists is only returned by an update.
+        .onConflict((conflict) =>
+          conflict.columns(['device_id', 'boot_id']).doUpdateSet((eb) => ({
+            boot_count: eb.ref('device_boots.boot_count'),
+          })),
+        )
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      return remember(device, row);
+    },
+    async born(device, boot, at, uptimeMs) {
+      await fixAnchor(device, boot, at - uptimeMs);
+      boot.bornAt = at;
+      await db
+        .updateTable('device_boots')
+        .set({ born_at: sql`coalesce(born_at, ${new Date(at)})` })
+        .where('id', '=', boot.id)
+        .execute();
+      const others = await db
+        .selectFrom('device_boots')
+        .where('device_id', '=', device.deviceId)
+        .where('id', '!=', boot.id)
+        .select(({ fn }) => fn.max('boot_count').as('highest'))
+        .executeTakeFirst();
+      return others?.highest ?? 0;
+    },
+    async placeEarlier(device, boot, endUptimeMs) {
+      const next = await db
+        .selectFrom('device_boots')
+        .where('device_id', '=', device.deviceId)
+        .where('boot_count', '>', boot.bootCount)
+        .where('anchor_ms', 'is not', null)
+        .orderBy('boot_count')
+        .limit(1)
+        .select('anchor_ms')
+        .executeTakeFirst();
+      if (next?.anchor_ms == null) return;
+      await fixAnchor(device, boot, next.anchor_ms - endUptimeMs);
+    },
+  };
+}
