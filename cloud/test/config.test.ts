@@ -1,0 +1,88 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, demoConfig, readConfig } from '../src/config.ts';
+
+const file = (content: string) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'ares-config-')), 'config.json');
+  writeFileSync(path, content);
+  return path;
+};
+const refused = (role: string, environment: Record<string, string>) => {
+  try {
+    readConfig(role, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+  throw new Error('was accepted');
+};
+
+describe('the configuration', () => {
+  it('runs everything on this machine when nothing is set', () => {
+    const config = readConfig('all', {});
+    expect(config).toMatchObject({
+      api: { host: '127.0.0.1', port: 8080 },
+      devices: { bind: '127.0.0.1', host: '127.0.0.1', port: undefined },
+      databaseUrl: undefined,
+    });
+    expect([...config.roles]).toEqual(['api', 'ingest', 'broker', 'jobs']);
+    expect(config.home).toMatch(/\.ares\/cloud$/);
+  });
+
+  it('is the one of npm start but for home, port and log', () => {
+    const { home: _, api: __, log: ___, ...demo } = demoConfig({ home: '.ares', port: 1 });
+    const { home: ____, api: _____, log: ______, ...all } = readConfig('all', {});
+    expect(demo).toEqual(all);
+  });
+
+  it('takes the file, and the environment over it', () => {
+    const path = file('{"PORT":9000,"ARES_DEVICE_HOST":"ares.example"}');
+    const config = readConfig('all', { ARES_CONFIG: path, PORT: '9001' });
+    expect(config.api.port).toBe(9001);
+    expect(config.devices).toMatchObject({ host: 'ares.example', bind: '0.0.0.0' });
+    expect(config.mqtt.host).toBe('ares.example');
+  });
+
+  it('runs one role or several with a database of their own', () => {
+    const { roles } = readConfig('api,jobs', { DATABASE_URL: 'postgres://u:p@db/ares' });
+    expect([...roles]).toEqual(['api', 'jobs']);
+  });
+});
+
+describe('refusing a configuration', () => {
+  it('names every mistake at once', () => {
+    const message = refused('ingest,smtp', {
+      PORT: '99999',
+      ARES_LOG_LEVEL: 'loud',
+      ARES_DEVICE_HOST: 'not a host',
+      ARES_CONFIG: file('{"PROT":1}'),
+    });
+    for (const part of [
+      /no role "smtp"/,
+      /PORT must be 1 to 65535/,
+      /ARES_LOG_LEVEL/,
+      /ARES_DEVICE_HOST must be/,
+      /PROT/,
+    ]) {
+      expect(message).toMatch(part);
+    }
+  });
+
+  it.each([
+    ['', 'no role ""'],
+    ['api', 'DATABASE_URL is needed for api'],
+  ])('role "%s"', (role, words) => expect(refused(role, {})).toContain(words));
+
+  it.each([
+    [{ PORT: '80a' }, 'PORT'],
+    [{ PORT: '0' }, 'PORT'],
+    [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL must begin with postgres://'],
+    [{ ARES_CONFIG: '/nowhere.json' }, 'cannot be read'],
+    [{ ARES_CONFIG: file('[]') }, 'one JSON object'],
+    [{ ARES_CONFIG: file('{') }, 'cannot be read'],
+  ])('%j', (environment, words) =>
+    expect(refused('all', environment as Record<string, string>)).toContain(words),
+  );
+});

@@ -1,0 +1,83 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { housekeepingJobs, removeExpired } from '../../src/jobs/housekeeping.ts';
+import { dropExpiredPartitions, ensurePartitions } from '../../src/jobs/partitions.ts';
+import type { CloudDatabase } from '../../src/ports/database.ts';
+import { useCloudDatabase } from '../support/database.ts';
+import { silentLogger } from '../support/quiet.ts';
+
+const DAY = 86_400_000;
+let database: CloudDatabase;
+beforeAll(async () => {
+  database = await useCloudDatabase();
+});
+afterAll(() => database.close());
+
+const partitions = async () =>
+  (
+    await sql<{
+      name: string;
+    }>`select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'telemetry_data'::regclass order by 1`.execute(database.db)
+  ).rows.map(({ name }) => name.replace('telemetry_data_', ''));
+const day = (time: number) => new Date(time).toISOString().slice(0, 10).replaceAll('-', '');
+const store = (time: number) =>
+  database.db
+    .insertInto('telemetry_data')
+    .values({
+      device_id: 1,
+      boot_id: 1,
+      component_id: 1,
+      metric_id: 1,
+      flags: 0,
+      seq: 1,
+      time: new Date(time),
+      value: 1,
+    })
+    .execute();
+
+describe('day partitions', () => {
+  it('hold everything from a week ago to a week ahead, whoever makes them at the same time', async () => {
+    const now = Date.UTC(2030, 0, 15, 23, 59, 59, 999);
+    await Promise.all([ensurePartitions(database.db, now), ensurePartitions(database.db, now)]);
+    for (let offset = -7; offset <= 7; offset += 1) await store(now + offset * DAY);
+    await expect(store(now + 8 * DAY)).rejects.toThrow(/no partition/);
+  });
+
+  it('are dropped when the raw window has passed them wholly, and not before', async () => {
+    const now = Date.UTC(2030, 0, 20, 12);
+    await ensurePartitions(database.db, now);
+    await dropExpiredPartitions(database.db, now);
+    const left = (await partitions()).filter((name) => name.startsWith('2030'));
+    expect(left[0]).toBe(day(now - 7 * DAY));
+    expect(left.at(-1)).toBe(day(now + 7 * DAY));
+    expect(await dropExpiredPartitions(database.db, now)).toEqual([]);
+  });
+});
+
+describe('what has expired', () => {
+  it('is removed, and what has not stays', async () => {
+    const challenge = (expiresAt: Date) => ({
+      nonce_hash: randomBytes(32),
+      device_uuid: randomUUID(),
+      expires_at: expiresAt,
+      used_at: null,
+    });
+    await database.db
+      .insertInto('challenges')
+      .values([challenge(new Date(1_000)), challenge(new Date(3_000))])
+      .execute();
+    await removeExpired(database.db, new Date(2_000));
+    const left = await database.db.selectFrom('challenges').select('expires_at').execute();
+    expect(left).toEqual([{ expires_at: new Date(3_000) }]);
+  });
+});
+
+describe('the recurring jobs', () => {
+  it('run by themselves on the tables as they are', async () => {
+    const jobs = housekeepingJobs({ database, clock: { now: () => Date.now() }, log: silentLogger });
+    expect(jobs.map(({ name }) => name)).toEqual(['telemetry-partitions', 'expired-requests']);
+    for (const job of jobs) await job.run();
+  });
+});
