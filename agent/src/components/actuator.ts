@@ -51,6 +51,7 @@ export class Actuator {
   readonly #logger: Logger;
   readonly #runTimeoutMs: number;
   readonly #onChange: () => void;
+  readonly #onHung: () => void;
   #tail: Promise<unknown> = Promise.resolve();
   #queued = 0;
   /** Grows with each safe action: what was asked before it is overtaken. */
@@ -58,6 +59,9 @@ export class Actuator {
   #working: { readonly abort: AbortController; readonly settled: Promise<unknown> } | undefined;
   #onSince: number | undefined;
   #leaseEndsAt = 0;
+  /** A run that was given up but has not ended: it may still switch the output on. */
+  #hanging = false;
+  #closed = false;
   #cancelLease: () => void = () => undefined;
 
   constructor(options: {
@@ -72,6 +76,8 @@ export class Actuator {
     readonly runTimeoutMs: number;
     /** The output may have changed: read it and report. */
     readonly onChange: () => void;
+    /** A run does not end although it was given up: the driver needs a new start. */
+    readonly onHung: () => void;
   }) {
     this.#id = String(options.componentId);
     this.#definition = options.definition;
@@ -83,6 +89,7 @@ export class Actuator {
     this.#logger = options.logger;
     this.#runTimeoutMs = options.runTimeoutMs;
     this.#onChange = options.onChange;
+    this.#onHung = options.onHung;
   }
 
   /** @throws {DriverError} ACTION_UNKNOWN, ARGS_INVALID, RUN_TOO_LONG */
@@ -129,8 +136,15 @@ export class Actuator {
     }
   }
 
+  /** Safe for the last time: the driver is about to be stopped. */
+  async close(): Promise<void> {
+    await this.makeSafe();
+    this.#closed = true;
+  }
+
   async #turnOn(checked: CheckedAction, gate: Gate, generation: number): Promise<ActionOutcome> {
-    const refused = this.#overtaken(generation) ?? this.#beyondLimit(checked.leaseMs) ?? gate();
+    const refused =
+      this.#overtaken(generation) ?? this.#unusable() ?? this.#beyondLimit(checked.leaseMs) ?? gate();
     if (refused !== undefined) return refused;
     const formerEnd = this.#leaseEndsAt;
     try {
@@ -185,6 +199,15 @@ export class Actuator {
     }
   }
 
+  #unusable(): ActionOutcome | undefined {
+    if (!this.#hanging && !this.#closed) return undefined;
+    return {
+      outcome: 'REJECTED',
+      code: 'COMPONENT_ERROR',
+      detail: 'The driver does not answer; it is started again.',
+    };
+  }
+
   #overtaken(generation: number): ActionOutcome | undefined {
     if (generation === this.#generation) return undefined;
     return { outcome: 'STALE', code: 'STALE', detail: 'A stop came after it.' };
@@ -231,8 +254,24 @@ export class Actuator {
         what: `${this.#definition.type} ${action}`,
         ...(signal !== undefined && { signal }),
       },
-      (inner) => this.#instance.run(action, args, inner),
+      (inner) => {
+        const run = this.#instance.run(action, args, inner);
+        inner.addEventListener('abort', () => this.#giveUp(run), { once: true });
+        return run;
+      },
     );
+  }
+
+  /** A run that was told to end and may not do so: what it still does is undone as soon as it is over. */
+  #giveUp(run: Promise<void>): void {
+    this.#hanging = true;
+    const cancel = this.#clock.after(this.#runTimeoutMs, () => this.#onHung());
+    const over = () => {
+      cancel();
+      this.#hanging = false;
+      if (!this.#closed) void this.makeSafe();
+    };
+    run.then(over, over);
   }
 
   /** Of a switch: whether it is on, as read back. `undefined` for what is no switch. */

@@ -174,13 +174,21 @@ export class ComponentRuntime {
         logger: this.#logger,
         runTimeoutMs: config.driverRunTimeoutMs,
         onChange: () => this.readNow(),
+        onHung: () => {
+          if (this.#instance !== instance) return;
+          this.#become(
+            'ERROR',
+            `the driver of ${this.component.componentType} does not end a run; it is started again`,
+          );
+          void this.#restart();
+        },
       });
     if (this.#stopped) await this.#unload();
   }
 
   async #unload(): Promise<void> {
     this.#cancelNext();
-    await this.#actuator?.makeSafe();
+    await this.#actuator?.close();
     this.#actuator = undefined;
     const instance = this.#instance;
     this.#instance = undefined;

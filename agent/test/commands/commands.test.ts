@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { until } from '../support/fake-clock.ts';
 import { signOrder } from '../support/fake-cloud.ts';
 import { pump, startBench } from '../support/session-bench.ts';
 
@@ -32,6 +33,7 @@ describe('time', () => {
     };
     const claims = bench.cloud.claims({ exp: bench.clock.now() / 1_000 + 1 });
     await bench.cloud.order(claims);
+    await until('it has its result', () => bench.cloud.results.length > 0);
     expect(bench.cloud.results).toMatchObject([{ outcome: 'EXPIRED' }]);
     expect(bench.pumpOn()).toBe(false);
     expect(bench.guard.armed.size).toBe(0);
@@ -213,7 +215,9 @@ describe('schema and limits', () => {
   });
 
   it('CMD-09 bounds all renewals together by the longest run, counted from the first on', async () => {
-    const bench = await startBench({ items: [{ ...pump, config: { longestRunMs: 30_000, minimumOffMs: 0 } }] });
+    const bench = await startBench({
+      items: [{ ...pump, config: { longestRunMs: 30_000, minimumOffMs: 0 } }],
+    });
     const { cloud } = bench;
     const on = () => cloud.order(cloud.claims({ args: { durationMs: 20_000 } }));
     await on();

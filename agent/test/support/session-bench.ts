@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDriverRegistry, type DriverRegistry } from '@ares/hardware-drivers';
 import { createMockHardware, type MockHardware } from '@ares/hardware-drivers/testing';
-import { type AttachedComponent, anyHeaderPin, builtInComponentTypes } from '@ares/protocol';
+import { type AttachedComponent, anyHeaderPin, builtInComponentTypes, topics } from '@ares/protocol';
 import type { DeviceComponents } from '@ares/protocol/http/device';
 import { onTestFinished } from 'vitest';
 import type { Credentials } from '../../src/identity/types.ts';
@@ -15,7 +15,14 @@ import { openDeviceStore } from '../../src/store/device-store.ts';
 import type { DeviceStore } from '../../src/store/types.ts';
 import { createFakeBroker, type FakeBroker } from './fake-broker.ts';
 import { createFakeClock, type FakeClock, settle } from './fake-clock.ts';
-import { commandKeys, createFakeCloud, deviceUuid, type FakeCloud, sharedSecret } from './fake-cloud.ts';
+import {
+  commandKeys,
+  createFakeCloud,
+  deviceUuid,
+  type FakeCloud,
+  sharedSecret,
+  signOrder,
+} from './fake-cloud.ts';
 import { createFakeGuard, type FakeGuard } from './fake-guard.ts';
 
 export const dht22: AttachedComponent = {
@@ -113,7 +120,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     assignment: options.credentials?.assignment ?? 1,
   });
   // Imported before, so that loading a driver takes no real time.
-  for (const { componentType } of options.items ?? [dht22, pump]) await preload(componentType);
+  for (const componentType of ['dht22', 'pump', 'led', 'cpu']) await preload(componentType);
   const drivers = { registry: createDriverRegistry() };
   let bootSeed = 1;
 
@@ -194,6 +201,17 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     rmSync(dir, { recursive: true, force: true });
   });
   return bench;
+}
+
+/** Changes the list in the cloud and has the device told. */
+export async function changeComponents(bench: Bench, components: Bench['components']): Promise<void> {
+  bench.components = components;
+  const topic = topics.componentsChanged.build({ deviceUuid });
+  const { jti, aud, asg, iat, exp } = bench.cloud.claims();
+  const token = await signOrder({ aud, asg, topic, jti, iat, exp, seq: 2 }, { typ: 'components+jwt' });
+  bench.broker.deliver(topic, token);
+  await bench.cloud.allOrdersRead();
+  await bench.advance(0);
 }
 
 function makeHardware(): MockHardware {
