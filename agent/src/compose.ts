@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createDriverRegistry, type Hardware } from '@ares/hardware-drivers';
+import { createDriverRegistry, type DriverRegistry, type Hardware } from '@ares/hardware-drivers';
 import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
 import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { createShellGuard } from './adapters/shell-guard.ts';
@@ -63,12 +63,13 @@ export function openLifecycleStore(paths: DevicePaths) {
 
 /** Children are this program: its source file, or the bundle that this file is part of. */
 export function openChildJobs() {
-  const self = import.meta.url;
-  const mainFile =
-    self.endsWith('compose.ts') || self.endsWith('compose.js')
-      ? new URL(`main${self.slice(-3)}`, self)
-      : self;
-  return createChildProcessJobs({ mainFile: fileURLToPath(mainFile) });
+  return createChildProcessJobs({ mainFile: ownFile(`main${extname(import.meta.url)}`, 'ares-agent.mjs') });
+}
+
+/** A file of this program, in its sources or beside its bundle. */
+function ownFile(inSources: string, besideBundle: string): string {
+  const bundled = import.meta.url.endsWith('.mjs');
+  return fileURLToPath(new URL(bundled ? besideBundle : inSources, import.meta.url));
 }
 
 /**
@@ -91,9 +92,9 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   const jobs = openChildJobs();
   const credentials = createCredentialsStore(paths);
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
-  const guard = createShellGuard({ clock, logger });
+  const guard = createShellGuard({ clock, logger, scriptPath: ownFile('guard/guard.sh', 'guard.sh') });
   const hardware = await openHardware(config);
-  const drivers = createDriverRegistry({ external: config.drivers, from: config.stateDir });
+  const drivers = await openDrivers(config);
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
   const componentSource: ComponentSource = {
     async fetch(signal = NEVER_ABORTED) {
@@ -166,6 +167,15 @@ async function openHardware(config: AgentConfig): Promise<Hardware> {
   }
   const { openPiHardware } = await import('@ares/hardware-drivers');
   return openPiHardware();
+}
+
+async function openDrivers(config: AgentConfig): Promise<DriverRegistry> {
+  if (Object.keys(config.drivers).length > 0) {
+    // A driver by others imports the SDK by name; the bundle has no package of that name to be found.
+    const sdk = await import('@ares/hardware-drivers');
+    sdk.supplySdk(sdk);
+  }
+  return createDriverRegistry({ external: config.drivers, from: config.stateDir });
 }
 
 async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Promise<void> {

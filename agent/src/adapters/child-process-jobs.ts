@@ -5,6 +5,9 @@ import { CloudApiError } from '../ports/cloud-api.ts';
 
 const KILL_AFTER_MS = 1_000;
 
+/** The resident process runs without compilers to stay small; children live too briefly, and undici needs WebAssembly. */
+const residentOnlyFlags: readonly string[] = ['--lite-mode', '--jitless'];
+
 /**
  * Children are this very program, started with the same runtime and flags.
  * @param options.mainFile the file of `main.ts`, or the bundle that holds it
@@ -49,7 +52,8 @@ export function createChildProcessJobs(options: { readonly mainFile: string }): 
 
 function openChild(mainFile: string, job: string, input: unknown): ChildChannel {
   // No environment: nothing of the parent's may change whom the child trusts or what it loads.
-  const child = spawn(process.execPath, [...process.execArgv, mainFile, 'child', job], {
+  const flags = process.execArgv.filter((flag) => !residentOnlyFlags.includes(flag));
+  const child = spawn(process.execPath, [...flags, mainFile, 'child', job], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {},
   });

@@ -1,23 +1,22 @@
-import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import 'reflect-metadata';
-import { cryptoProvider, Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import type { Job } from '../run-child.ts';
 
 const EC_P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 
 /** A certificate request for a key. The cloud sets the name itself; what stands here is for people. */
 export const csr: Job<'csr'> = async ({ privateKeyPem, deviceUuid }) => {
-  cryptoProvider.set(webcrypto);
   const privateKey = createPrivateKey(privateKeyPem);
   const keys = {
-    privateKey: await webcrypto.subtle.importKey(
+    privateKey: await crypto.subtle.importKey(
       'pkcs8',
       privateKey.export({ type: 'pkcs8', format: 'der' }),
       EC_P256,
       false,
       ['sign'],
     ),
-    publicKey: await webcrypto.subtle.importKey(
+    publicKey: await crypto.subtle.importKey(
       'spki',
       createPublicKey(privateKey).export({ type: 'spki', format: 'der' }),
       EC_P256,
