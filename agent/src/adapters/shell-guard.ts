@@ -35,7 +35,7 @@ export function createShellGuard(options: {
   const { clock, logger } = options;
   const scriptPath = options.scriptPath ?? fileURLToPath(new URL('../guard/guard.sh', import.meta.url));
   const protectedOutputs = new Map<string, readonly SafeOutput[]>();
-  const lostListeners: (() => void)[] = [];
+  const lostListeners = new Set<() => void>();
   let running: Running | undefined;
   let ready = false;
   let stopping = false;
@@ -148,7 +148,10 @@ export function createShellGuard(options: {
       for (const { path, safeValue } of outputs) writeFileSync(path, `${safeValue}\n`);
     },
     onLost: (listener) => {
-      lostListeners.push(listener);
+      lostListeners.add(listener);
+      return () => {
+        lostListeners.delete(listener);
+      };
     },
     stop: async () => {
       stopping = true;

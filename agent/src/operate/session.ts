@@ -191,7 +191,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     },
   });
 
-  guard.onLost(() => {
+  const forgetGuard = guard.onLost(() => {
     for (const { actuator } of components.all) void actuator?.makeSafe();
   });
 
@@ -201,6 +201,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     await components.stop();
     publisher.flush();
     reporter.stop();
+    forgetGuard();
     await connection.stop();
   };
 

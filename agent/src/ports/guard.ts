@@ -37,8 +37,8 @@ export interface Guard {
   disarm(id: string): Promise<void>;
   /** Writes the safe levels at once, past every driver. Works without the process too. */
   makeSafe(outputs: readonly SafeOutput[]): Promise<void>;
-  /** Called when the process died by itself; every output must be switched off by the agent now. */
-  onLost(listener: () => void): void;
+  /** Called when the process died by itself: the agent switches every output off now. The answer takes the listener off. */
+  onLost(listener: () => void): () => void;
   /** Makes everything safe and ends the process. */
   stop(): Promise<void>;
 }

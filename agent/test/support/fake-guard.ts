@@ -17,7 +17,7 @@ export function createFakeGuard(options: { gpio: FakeGpio; clock: Clock }): Fake
   const calls: string[] = [];
   const armed = new Map<string, number>();
   const cancels = new Map<string, () => void>();
-  const listeners: (() => void)[] = [];
+  const listeners = new Set<() => void>();
   let available = true;
   const write = (outputs: readonly SafeOutput[]) => {
     for (const { bcm, safeValue } of outputs) gpio.drive(bcm, safeValue);
@@ -67,7 +67,10 @@ export function createFakeGuard(options: { gpio: FakeGpio; clock: Clock }): Fake
       write(outputs);
     },
     onLost: (listener) => {
-      listeners.push(listener);
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
     },
     stop: async () => {
       available = false;
