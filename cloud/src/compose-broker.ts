@@ -5,7 +5,9 @@ import type { Foundation } from './compose-foundation.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
 import { type BrokerLink, BrokerLinkError } from './ports/broker-link.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
+import { createStateRepository } from './state/repository.ts';
 
+const TOUCH_MS = 20_000;
 const RENEW_TLS_MS = 86_400_000;
 const YEAR_MS = 365 * 86_400_000;
 const CONNECT_WITHIN_MS = 30_000;
@@ -49,6 +51,17 @@ export async function startBrokerRole(
       },
     ),
   );
+  // A device with nothing to say is alive as long as its connection is.
+  const seen = createStateRepository(database);
+  const touch = setInterval(() => {
+    const now = clock.now();
+    const devices = new Map(broker.connectedDevices().map((deviceUuid) => [deviceUuid, now]));
+    if (devices.size === 0) return;
+    seen
+      .saveLastSeen(devices)
+      .catch((error: Error) => log.warn({ error: error.message }, 'who is connected was not written down'));
+  }, TOUCH_MS);
+  stack.defer(() => clearInterval(touch));
   const renewal = setInterval(() => {
     signBrokerCertificate(foundation).then(
       (renewed) => {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { TrustFile } from '@ares/protocol';
-import { preparePrivateFolder } from './adapters/durable-file.ts';
+import { preparePrivateFolder, writeDurably } from './adapters/durable-file.ts';
 import { openFileSecretStore } from './adapters/file-secret-store.ts';
 import { assertFree, type KeptPorts, keepPorts } from './adapters/kept-ports.ts';
 import { openLocalCertificateAuthority } from './adapters/local-certificate-authority.ts';
@@ -81,6 +81,13 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
   await ensurePartitions(database.db, clock.now());
 
   const orders = createOrderSigner({ key: await secrets.keyPair('command-signing'), clock });
+  const trustFile: TrustFile = {
+    v: 1,
+    caCertificates: [authority.caCertificates.root],
+    commandKeys: { keys: [...orders.publicJwks().keys] },
+    tufRoot: null,
+  };
+  await writeDurably(trustFilePath(home), `${JSON.stringify(trustFile, null, 2)}\n`);
   return {
     config,
     clock,
@@ -95,15 +102,15 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     orders,
     ports,
     deviceApiUrl: `https://${config.devices.host}:${ports.devices}`,
-    trustFile: {
-      v: 1,
-      caCertificates: [authority.caCertificates.root],
-      commandKeys: { keys: [...orders.publicJwks().keys] },
-      tufRoot: null,
-    },
+    trustFile,
     installationId: await installationId(secrets),
     failed,
   };
+}
+
+/** Where the trust file of this cloud lies; nothing in it is secret. */
+export function trustFilePath(home: string): string {
+  return join(home, 'trust.json');
 }
 
 async function openServer(

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { createMemoryStateStore } from './adapters/memory-state-store.ts';
-import { createCommandDispatch } from './commands/dispatch.ts';
+import { type CommandDispatch, createCommandDispatch } from './commands/dispatch.ts';
 import { createCommandResults } from './commands/results.ts';
 import { commandRoutes } from './commands/routes.ts';
 import { createCommandService } from './commands/service.ts';
@@ -11,9 +12,10 @@ import { eventRoutes } from './events/routes.ts';
 import { createEventStreams } from './events/streams.ts';
 import { createComponentsChangedPublisher } from './orders/components-changed.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
+import type { SecretStore } from './ports/secret-store.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
 import { createPresence } from './presence/presence.ts';
-import { createLiveState } from './state/live-state.ts';
+import { createLiveState, type LiveState } from './state/live-state.ts';
 import { createStateRepository } from './state/repository.ts';
 import { stateRoutes } from './state/routes.ts';
 import { createDeviceDirectory } from './telemetry/directory.ts';
@@ -22,21 +24,23 @@ import { createIngest } from './telemetry/ingest.ts';
 import { createTelemetryQueries } from './telemetry/query-service.ts';
 import { telemetryRoutes } from './telemetry/routes.ts';
 
-/** A device that says nothing for so long, and whose connection no broker holds, is TIMEOUT. */
-const SILENT_MS = 90_000;
-const PRESENCE_SWEEP_MS = 5_000;
+/** A device is asked for a sign of life about every 20 s by the broker; without one for so long it is `TIMEOUT`. */
+const SILENT_MS = 60_000;
+const SWEEP_MS = 2_000;
 
-/**
- * The parts that know live state: ingest, commands, streams. With the role `ingest` this process takes what devices
- * send; without it, it reads what others wrote.
- */
-export async function startLiveParts(
+/** What API and ingest share in one process, and each has for itself in two. */
+export interface LiveBase {
+  readonly state: LiveState;
+  readonly store: { healthy(): Promise<boolean> };
+  readonly dispatch: CommandDispatch;
+}
+
+export async function createLiveBase(
   foundation: Foundation,
   broker: BrokerLink,
-  security: SecurityReporter,
   stack: AsyncDisposableStack,
-): Promise<LiveParts> {
-  const { config, database, orders, clock, log, newUuid } = foundation;
+): Promise<LiveBase> {
+  const { config, database, clock, log } = foundation;
   const store = createMemoryStateStore();
   const state = await createLiveState({
     store,
@@ -49,12 +53,68 @@ export async function startLiveParts(
   stack.defer(() => state.close());
   const dispatch = createCommandDispatch({ database, link: broker, clock, log });
   stack.defer(() => dispatch.close());
-  if (config.roles.has('ingest')) await startIngest();
+  return { state, store, dispatch };
+}
 
-  const waiting = createCommandWaiting(database);
-  stack.defer(() => waiting.close());
+/** Takes what devices send: readings, results, births and wills. */
+export async function startIngestRole(
+  foundation: Foundation,
+  parts: LiveBase & { readonly broker: BrokerLink; readonly security: SecurityReporter },
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { database, secrets, clock, log, certificates } = foundation;
+  const { state, dispatch, broker, security } = parts;
+  const directory = createDeviceDirectory({
+    repository: createDirectoryRepository(database),
+    database,
+    secrets,
+    clock,
+  });
+  stack.defer(() => directory.close());
+  const ingest = await createIngest({
+    link: broker,
+    database,
+    directory,
+    security,
+    clock,
+    log,
+    stored: ({ device, values, health, at }) => state.take(device.deviceUuid, { values, health, seenAt: at }),
+    handlers: ({ acknowledge, boots }) => {
+      const common = { database, acknowledge, security, clock, log };
+      return {
+        connection: createPresence({
+          ...common,
+          state,
+          boots,
+          currentCertificate: (serial) => certificates.current(serial),
+          born: ({ deviceId }) => dispatch.resend(deviceId),
+        }).handle,
+        results: createCommandResults(common).handle,
+      };
+    },
+    config: { group: await ingestGroup(secrets) },
+  });
+  stack.defer(() => ingest.close());
+  const sweep = setInterval(() => {
+    state
+      .sweep(SILENT_MS)
+      .catch((error: Error) => log.warn({ error: error.message }, 'silent devices were not looked for'));
+  }, SWEEP_MS);
+  stack.defer(() => clearInterval(sweep));
+}
+
+/** What the API needs to show live state and to send orders. */
+export function createLiveParts(
+  foundation: Foundation,
+  parts: LiveBase & { readonly broker: BrokerLink },
+  stack: AsyncDisposableStack,
+): LiveParts {
+  const { database, clock, log, orders, newUuid } = foundation;
+  const { state, store, dispatch, broker } = parts;
   const streams = createEventStreams({ state, access: createAccessRepository(database), database, log });
   stack.defer(() => streams.close());
+  const waiting = createCommandWaiting(database);
+  stack.defer(() => waiting.close());
   const commands = createCommandService({ database, orders, dispatch, waiting, clock, newUuid });
   return {
     broker,
@@ -74,49 +134,13 @@ export async function startLiveParts(
     }),
     stateStoreHealthy: () => store.healthy(),
   };
+}
 
-  async function startIngest(): Promise<void> {
-    const { secrets, certificates, random } = foundation;
-    // Secret, because a device that knew the name could take a share of everybody's readings.
-    await secrets.create('ingest-group', Buffer.from(`ingest-${Buffer.from(random(16)).toString('hex')}`));
-    const group = Buffer.from((await secrets.get('ingest-group'))!).toString();
-    const directory = createDeviceDirectory({
-      repository: createDirectoryRepository(database),
-      database,
-      secrets,
-      clock,
-    });
-    stack.defer(() => directory.close());
-    const ingest = await createIngest({
-      link: broker,
-      database,
-      directory,
-      security,
-      clock,
-      log,
-      stored: ({ device, values, health, at }) =>
-        state.take(device.deviceUuid, { values, health, seenAt: at }),
-      handlers: ({ acknowledge, boots }) => ({
-        connection: createPresence({
-          state,
-          boots,
-          acknowledge,
-          security,
-          clock,
-          log,
-          currentCertificate: certificates.current,
-          born: ({ deviceId }) => dispatch.resend(deviceId),
-        }).handle,
-        results: createCommandResults({ database, acknowledge, security, clock, log }).handle,
-      }),
-      config: { group },
-    });
-    stack.defer(() => ingest.close());
-    const sweep = setInterval(() => {
-      state
-        .sweep(SILENT_MS)
-        .catch((error: Error) => log.warn({ error: error.message }, 'the sweep of presence failed'));
-    }, PRESENCE_SWEEP_MS);
-    stack.defer(() => clearInterval(sweep));
-  }
+/**
+ * Name of the group whose members share the readings: 128 secret bits, as any device that knew it could join and
+ * take its share.
+ */
+async function ingestGroup(secrets: SecretStore): Promise<string> {
+  await secrets.create('ingest-group', Buffer.from(`ingest-${randomBytes(16).toString('hex')}`));
+  return Buffer.from((await secrets.get('ingest-group'))!).toString();
 }

@@ -1,11 +1,12 @@
-import type { TrustFile } from '@ares/protocol';
-import { ProblemError } from '@ares/protocol';
+import { readFile } from 'node:fs/promises';
+import { parseTrustFile, type TrustFile } from '@ares/protocol';
 import type { RoleName } from './accounts/types.ts';
 import { startPgBossScheduler } from './adapters/pg-boss-scheduler.ts';
 import { createComponentService } from './components/service.ts';
 import { createAccounts, startApiRole } from './compose-api.ts';
 import { connectToBroker, startBrokerRole } from './compose-broker.ts';
-import { layFoundation } from './compose-foundation.ts';
+import { layFoundation, trustFilePath } from './compose-foundation.ts';
+import { createLiveBase, createLiveParts, startIngestRole } from './compose-live.ts';
 import type { CloudConfig } from './config.ts';
 import { housekeepingJobs } from './jobs/housekeeping.ts';
 import { createSecurityMonitor } from './security/monitor.ts';
@@ -67,32 +68,15 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
       ? await connectToBroker(foundation, roles.has('api') ? 'ares-api' : 'ares-ingest', stack)
       : undefined;
 
+  if (broker !== undefined && (roles.has('ingest') || roles.has('api'))) {
+    const base = { ...(await createLiveBase(foundation, broker, stack)), broker, security };
+    if (roles.has('ingest')) await startIngestRole(foundation, base, stack);
+    if (roles.has('api')) await startApiRole(foundation, createLiveParts(foundation, base, stack), stack);
+  }
   if (roles.has('jobs')) {
     const jobs = housekeepingJobs({ database, clock, log });
     const scheduler = await startPgBossScheduler({ connection, jobs, log });
     stack.defer(() => scheduler.close());
-  }
-  if (roles.has('api') && broker !== undefined) {
-    const later = async () => {
-      throw new ProblemError('UNAVAILABLE', 'This part does not run yet.');
-    };
-    await startApiRole(
-      foundation,
-      {
-        broker,
-        handlers: {
-          state: later,
-          deviceEvents: later,
-          events: later,
-          telemetry: later,
-          sendCommand: later,
-          listCommands: later,
-        },
-        componentsChanged: { publish: async () => undefined },
-        stateStoreHealthy: async () => true,
-      },
-      stack,
-    );
   }
   log.info({ roles: [...roles], deviceApiUrl: foundation.deviceApiUrl }, 'started');
 
@@ -111,4 +95,14 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
       return closed;
     },
   };
+}
+
+/**
+ * The trust file of the cloud in a folder, for who makes devices without a running cloud at hand.
+ * @param home the cloud's own folder
+ */
+export async function readTrustFile(home: string): Promise<TrustFile> {
+  const parsed = parseTrustFile(JSON.parse(await readFile(trustFilePath(home), 'utf8')));
+  if (!parsed.ok) throw new Error(`${trustFilePath(home)} is no trust file.`);
+  return parsed.value;
 }
