@@ -23,6 +23,7 @@ function useRoute(): string {
 export function App() {
   const panel = usePanel();
   const { signedIn, notice } = useStore(panel.account);
+  const { link } = useStore(panel.fleet);
   const route = useRoute();
   if (signedIn === undefined) return <SignIn notice={notice} />;
   const deviceUuid = /^\/devices\/([0-9a-f-]{36})$/.exec(route)?.[1];
@@ -39,7 +40,7 @@ export function App() {
         </button>
       </header>
       <Interrupted />
-      <main>
+      <main class={link.phase === 'live' ? '' : 'not-live'}>
         {deviceUuid === undefined ? (
           <DeviceList user={signedIn.user} />
         ) : (

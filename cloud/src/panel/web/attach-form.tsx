@@ -62,7 +62,7 @@ export function AttachForm({
         </label>
         {type.pinRoles.map((role) => (
           <label key={`${chosen}.${role}`}>
-            {label(role)}: GPIO
+            GPIO of {role}
             <input
               name={`pin-${role}`}
               type="number"

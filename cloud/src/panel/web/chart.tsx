@@ -39,8 +39,8 @@ export function Chart({ title, plan, series, from, to, loading }: ChartProps) {
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: { x: { range: () => [latest.current.from / 1_000, latest.current.to / 1_000] } },
         axes: [
-          { ...axis(colors), values: (_, splits) => splits.map((at) => timeText(at)), space: 70 },
-          { ...axis(colors), size: 44, space: 32 },
+          { ...axis(colors), values: (_, splits) => splits.map((at) => timeText(at)), space: 70, size: 26 },
+          { ...axis(colors), size: 44, space: 24 },
         ],
         series: [
           {},

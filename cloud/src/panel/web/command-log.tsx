@@ -14,6 +14,9 @@ export function CommandLog({
   const nameOfComponent = (componentId: number, componentType: string) =>
     wiring?.components.find((component) => component.componentId === componentId)?.name ??
     label(componentType);
+  const overtaken = (index: number) =>
+    commands.log?.findIndex(({ componentId }) => componentId === commands.log?.[index]?.componentId) !==
+    index;
   return (
     <section>
       <h2>Commands</h2>
@@ -25,7 +28,7 @@ export function CommandLog({
       {commands.log?.length === 0 && <p class="muted">No command was sent yet.</p>}
       {commands.log !== undefined && commands.log.length > 0 && (
         <ol class="log">
-          {commands.log.map((command) => (
+          {commands.log.map((command, index) => (
             <li key={command.commandId}>
               <time dateTime={command.createdAt} title={dateTimeText(command.createdAt)} class="muted">
                 {clockText(command.createdAt)}
@@ -34,7 +37,7 @@ export function CommandLog({
               <span class="what">
                 {nameOfComponent(command.componentId, command.componentType)} {actionText(command)}
               </span>
-              <span class="muted">{outcomeText(command, now)}</span>
+              <span class="muted">{outcomeText(command, now, overtaken(index))}</span>
             </li>
           ))}
         </ol>

@@ -41,7 +41,7 @@ export function ComponentCard(props: ComponentCardProps) {
           </div>
         ))}
       </dl>
-      {state?.reason !== undefined && status !== 'OK' && <p class="reason">{state.reason}</p>}
+      {state?.reason !== undefined && status !== 'OK' && <p class={`reason ${status}`}>{state.reason}</p>}
       {metrics.length === 0 && state?.reason === undefined && (
         <p class="muted small">No reading has arrived yet.</p>
       )}

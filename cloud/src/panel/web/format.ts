@@ -89,8 +89,11 @@ export function actionText({ action, args }: Pick<Command, 'action' | 'args'>): 
   return typeof durationMs === 'number' ? `${action} for ${durationText(durationMs)}` : action;
 }
 
-/** How a command ended, or that it has not; nothing is called done before the device said so. */
-export function outcomeText(command: Command, now: number): string {
+/**
+ * How a command ended, or that it has not; nothing is called done before the device said so. When a later command
+ * to the same component overtook it, its lease says nothing any more.
+ */
+export function outcomeText(command: Command, now: number, overtaken = false): string {
   const because = [command.detail, command.code === undefined ? undefined : `(${command.code})`]
     .filter((part) => part !== undefined)
     .join(' ');
@@ -100,7 +103,7 @@ export function outcomeText(command: Command, now: number): string {
       return 'Sent; the device has not answered yet.';
     case 'COMPLETED': {
       const readBack = command.verified === true ? ', read back from the line' : '';
-      if (command.leaseEndsAt === undefined) return `Done${readBack}.`;
+      if (command.leaseEndsAt === undefined || overtaken) return `Done${readBack}.`;
       const left = Date.parse(command.leaseEndsAt) - now;
       const end =
         left > 0

@@ -1,12 +1,9 @@
-import { render } from 'preact';
-import { z } from 'zod';
+import './without-eval.ts';
 import 'uplot/dist/uPlot.min.css';
 import './app.css';
+import { render } from 'preact';
 import { App } from './app.tsx';
 import { createPanel, PanelContext } from './panel.ts';
-
-// zod would probe for `new Function`, which the content security policy forbids and reports.
-z.config({ jitless: true });
 
 const root = document.getElementById('app');
 if (root === null) throw new TypeError('The page has no element with the id app.');
