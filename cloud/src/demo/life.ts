@@ -89,16 +89,9 @@ export async function waitUntilLive(progress: Progress, owner: Client, deviceUui
 /** Lets the pump run for a second, and sees it off again without another order. */
 export async function runPump(progress: Progress, owner: Client, deviceUuid: string): Promise<void> {
   await progress.step('command', async (say) => {
-    const outcome = await owner.sendCommand({
-      params: { id: deviceUuid },
-      query: { wait: 10 },
-      body: { componentType: 'pump', action: 'on', args: { durationMs: 1_000 } },
-    });
-    if (!('status' in outcome) || outcome.status !== 'COMPLETED') {
-      return [
-        undefined,
-        `the pump did not run: ${'status' in outcome ? `${outcome.status} ${outcome.detail ?? ''}` : 'no answer'}`,
-      ];
+    const outcome = await switchOn(owner, deviceUuid);
+    if (outcome.status !== 'COMPLETED') {
+      return [undefined, `the pump did not run: ${outcome.status} ${outcome.detail ?? ''}`];
     }
     say('the pump runs, its line was read back; waiting for it to switch itself off');
     for (let attempt = 0; attempt < 100; attempt++) {
@@ -109,4 +102,21 @@ export async function runPump(progress: Progress, owner: Client, deviceUuid: str
     }
     throw new Error('The pump did not report that it is off.');
   });
+}
+
+/** A pump rests for a moment after its driver was loaded; so it may have to be asked again. */
+async function switchOn(
+  owner: Client,
+  deviceUuid: string,
+): Promise<{ status: string; detail?: string | undefined }> {
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await owner.sendCommand({
+      params: { id: deviceUuid },
+      query: { wait: 10 },
+      body: { componentType: 'pump', action: 'on', args: { durationMs: 1_000 } },
+    });
+    if (!('status' in outcome)) return { status: 'PENDING', detail: 'no answer within ten seconds' };
+    if (outcome.status !== 'REJECTED' || attempt === 3) return outcome;
+    await wait(600);
+  }
 }

@@ -19,62 +19,88 @@ export type Factory = z.infer<typeof factorySchema>;
  */
 export interface VirtualPi {
   readonly bleSocket: string;
+  readonly boardDir: string;
+  readonly stateDir: string;
   /** Safe to repeat: an initialised device stays the same. */
   factoryInit(trust: TrustFile): Promise<Factory>;
+  /** Board, then agent. */
   start(): Promise<void>;
-  /** Resolves when agent or board ended by itself. */
+  startAgent(): void;
+  /** SIGKILL, as by a crash; the board goes on. */
+  killAgent(): Promise<void>;
+  /** Resolves when agent or board ended without being told to. */
   failed(): Promise<string>;
   stop(): Promise<void>;
 }
 
-export function createVirtualPi(folder: string): VirtualPi {
+/** @param options.config settings file of the agent, e.g. with drivers by others */
+export function createVirtualPi(folder: string, options: { readonly config?: string } = {}): VirtualPi {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const board = join(folder, 'board');
-  const state = join(folder, 'state');
+  const boardDir = join(folder, 'board');
+  const stateDir = join(folder, 'state');
   const bleSocket = join(folder, 'ble.sock');
   const trustFile = join(folder, 'trust.json');
-  const where = ['--state-dir', state, '--simulate-board', board];
-  let children: { readonly name: string; readonly child: Child }[] = [];
-  let stopping = false;
+  const where = ['--state-dir', stateDir, '--simulate-board', boardDir];
+  const logOf = (name: string) => join(folder, `${name}.log`);
+  const expected = new Set<Child>();
+  let board: Child | undefined;
+  let agent: Child | undefined;
+  let fail: (reason: string) => void = () => {};
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
+  const watch = (name: string, child: Child) => {
+    void child.exited.then((how) => {
+      if (!expected.has(child)) fail(`the ${name} of the virtual Pi ended (${how}); see ${logOf(name)}`);
+    });
+    return child;
+  };
+  const end = async (child: Child | undefined, how: (child: Child) => Promise<unknown>) => {
+    if (child === undefined) return;
+    expected.add(child);
+    await how(child);
+  };
 
-  return {
+  const pi: VirtualPi = {
     bleSocket,
+    boardDir,
+    stateDir,
+    failed: () => failed,
     async factoryInit(trust) {
       writeFileSync(trustFile, JSON.stringify(trust), { mode: 0o600 });
       const output = await runChild(agentProgram, ['factory-init', ...where, '--trust', trustFile, '--json']);
       return factorySchema.parse(JSON.parse(output));
     },
     async start() {
-      const boardChild = startChild({
+      const child = startChild({
         program: boardProgram,
-        args: ['--dir', board],
-        logFile: join(folder, 'board.log'),
+        args: ['--dir', boardDir],
+        logFile: logOf('board'),
+        // The board ends with the pipe, so not without us.
+        stdin: 'pipe',
         stdout: 'pipe',
       });
-      children = [{ name: 'board', child: boardChild }];
-      await firstLine(boardChild, join(folder, 'board.log'));
-      const agent = startChild({
-        program: agentProgram,
-        args: ['run', ...where, '--ble-socket', bleSocket, '--log', 'json'],
-        logFile: join(folder, 'agent.log'),
-      });
-      children = [{ name: 'agent', child: agent }, ...children];
+      board = watch('board', child);
+      await firstLine(child, logOf('board'));
+      pi.startAgent();
     },
-    failed: () =>
-      Promise.race(
-        children.map(async ({ name, child }) => {
-          const how = await child.exited;
-          if (stopping) await new Promise(() => {});
-          return `the ${name} of the virtual Pi ended (${how}); see ${join(folder, `${name}.log`)}`;
-        }),
-      ),
+    startAgent() {
+      const args = ['run', ...where, '--ble-socket', bleSocket, '--log', 'json'];
+      if (options.config !== undefined) args.push('--config', options.config);
+      agent = watch('agent', startChild({ program: agentProgram, args, logFile: logOf('agent') }));
+    },
+    killAgent: () =>
+      end(agent, (child) => {
+        child.process.kill('SIGKILL');
+        return child.exited;
+      }),
     async stop() {
-      stopping = true;
       // The agent first: it switches its outputs off on a board that is still there.
-      for (const { child } of children) await child.stop(2_000);
-      children = [];
+      await end(agent, (child) => child.stop(2_500));
+      await end(board, (child) => child.stop(1_000));
     },
   };
+  return pi;
 }
 
 /** Waits for the board to say that it is ready. */

@@ -1,0 +1,150 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TrustFile } from '@ares/protocol';
+import { type Client, createClient } from '@ares/protocol/http';
+import pg from 'pg';
+import { fetch } from 'undici';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../cloud/src/adapters/embedded-postgres.ts';
+import { type Child, startChild } from '../../cloud/src/demo/child.ts';
+import { eventually, freePort } from './ares-process.ts';
+import { root } from './repository.ts';
+
+const cloudProgram = new URL('cloud/src/main.ts', `file://${root}`);
+
+export const cloudRoles = ['broker', 'ingest', 'api', 'jobs'] as const;
+export type CloudRole = (typeof cloudRoles)[number];
+export type ClusterPart = CloudRole | 'database';
+
+export interface ServiceConnection {
+  publish(topic: string, payload: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The cloud as several processes on this machine, each of which can be killed and started again. */
+export interface Cluster {
+  readonly home: string;
+  readonly url: string;
+  readonly trust: TrustFile;
+  readonly admin: Client;
+  readonly owner: Client;
+  sql<T extends object>(text: string, values?: readonly unknown[]): Promise<T[]>;
+  /** Connects to the broker with the rights of a part of the cloud, as a compromised broker could act. */
+  connectService(name: string): Promise<ServiceConnection>;
+  /** SIGKILL. */
+  kill(part: ClusterPart): Promise<void>;
+  start(part: ClusterPart): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(home: string): Promise<Cluster> {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const ports = { api: await freePort(), devices: await freePort(), mqtt: await freePort() };
+  const url = `http://127.0.0.1:${ports.api}`;
+  let database: EmbeddedPostgres | undefined;
+  const children = new Map<CloudRole, Child>();
+
+  const startDatabase = async () => {
+    database = await startEmbeddedPostgres({ dataDir: join(home, 'pg'), log: () => {} });
+    return database.connection;
+  };
+  const connection = await startDatabase();
+  const databaseUrl = `postgres://${connection.user}:${encodeURIComponent(connection.password)}@localhost:${connection.port}/${connection.database}?host=${encodeURIComponent(connection.host)}`;
+  const environment = {
+    ARES_HOME: home,
+    PORT: String(ports.api),
+    ARES_DEVICE_PORT: String(ports.devices),
+    ARES_MQTT_PORT: String(ports.mqtt),
+    DATABASE_URL: databaseUrl,
+    ARES_LOG_LEVEL: 'info',
+  };
+  const startRole = (role: CloudRole) => {
+    Object.assign(process.env, environment);
+    try {
+      children.set(
+        role,
+        startChild({ program: cloudProgram, args: [role], logFile: join(home, `${role}.log`) }),
+      );
+    } finally {
+      for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
+    }
+  };
+  const sql = async <T extends object>(text: string, values: readonly unknown[] = []): Promise<T[]> => {
+    const client = new pg.Client({ connectionString: databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query(text, [...values])).rows as T[];
+    } finally {
+      await client.end();
+    }
+  };
+  const healthy = () =>
+    eventually(
+      'the API answers',
+      async () => {
+        try {
+          return (await fetch(`${url}/healthz`)).status === 200;
+        } catch {
+          return false;
+        }
+      },
+      60_000,
+    );
+
+  // One after another at first: the first makes tables, authority and keys.
+  startRole('api');
+  await eventually(
+    'the API listens',
+    async () => {
+      try {
+        return (await fetch(`${url}/healthz`)).status > 0;
+      } catch {
+        return false;
+      }
+    },
+    60_000,
+  );
+  for (const role of ['broker', 'ingest', 'jobs'] as const) startRole(role);
+  await healthy();
+
+  const anonymous = createClient({ baseUrl: url, fetch });
+  const password = 'correct horse battery';
+  const signedIn = (token: string) => createClient({ baseUrl: url, fetch, accessToken: () => token });
+  const owner = await anonymous.register({ body: { email: 'owner+greenhouse@example.org', password } });
+  await anonymous.register({ body: { email: 'admin@example.org', password } });
+  await sql(
+    `insert into user_roles (user_id, role_id) select u.id, r.id from users u, roles r
+     where u.email = 'admin@example.org' and r.name = 'prime_admin'`,
+  );
+  const admin = await anonymous.login({ body: { email: 'admin@example.org', password } });
+  const { readTrustFile } = await import('../../cloud/src/compose.ts');
+
+  return {
+    home,
+    url,
+    owner: signedIn(owner.accessToken),
+    admin: signedIn(admin.accessToken),
+    trust: await readTrustFile(join(home, 'cloud')),
+    sql,
+    async kill(part) {
+      if (part === 'database') {
+        if (database === undefined) return;
+        process.kill(database.pid, 'SIGKILL');
+        await database.exited;
+        database = undefined;
+        return;
+      }
+      const child = children.get(part);
+      children.delete(part);
+      child?.process.kill('SIGKILL');
+      await child?.exited;
+    },
+    async start(part) {
+      if (part !== 'database') startRole(part);
+      else await startDatabase();
+    },
+    async stop() {
+      await Promise.all([...children.values()].map((child) => child.stop(5_000)));
+      await database?.stop();
+    },
+  };
+}
