@@ -3,7 +3,7 @@ import { readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findBinaries } from '../../src/adapters/embedded-postgres-launcher.ts';
 import {
   end,
@@ -17,6 +17,9 @@ import {
   startHolder,
   works,
 } from './embedded-postgres-support.ts';
+
+// Servers start in a tenth of a second, but beside other tests on two cores ten times slower.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** What needs root to be shown; on a machine where it cannot be, these say that they were skipped. */
 const isRoot = process.getuid?.() === 0;
