@@ -8,6 +8,7 @@ import type { Logger } from '../ports/logger.ts';
 
 const answerTimeoutMs = 2_000;
 const restartAfterMs = 500;
+const restartMaxMs = 30_000;
 
 interface Pending {
   readonly answer: string;
@@ -38,6 +39,7 @@ export function createShellGuard(options: {
   const lostListeners = new Set<() => void>();
   let running: Running | undefined;
   let ready = false;
+  let restarts = 0;
   let stopping = false;
 
   const ask = (fields: readonly string[], answer: string): Promise<void> => {
@@ -91,7 +93,7 @@ export function createShellGuard(options: {
     if (stopping) return;
     logger.error('guard ended; outputs are switched off and it is started again', { detail });
     for (const listener of lostListeners) listener();
-    clock.after(restartAfterMs, () => {
+    clock.after(Math.min(restartMaxMs, restartAfterMs * 2 ** restarts++), () => {
       if (!stopping) launch().catch((cause: unknown) => logger.error('guard does not start', { cause }));
     });
   };
@@ -114,10 +116,14 @@ export function createShellGuard(options: {
     child.stdin?.on('error', () => undefined);
     child.on('error', (cause) => onExit(guard, cause.message));
     child.on('exit', (code, signal) => onExit(guard, `exit ${code ?? signal}`));
-    for (const [id, outputs] of protectedOutputs) await protect(id, outputs);
+    for (const [id, outputs] of protectedOutputs)
+      await protect(id, outputs).catch((cause: unknown) =>
+        logger.warn('output not protected', { id, cause }),
+      );
     // Any answer proves that the shell reads and writes.
     await ask(['release', 'start'], 'released');
     ready = true;
+    restarts = 0;
   };
 
   return {
@@ -159,7 +165,11 @@ export function createShellGuard(options: {
       const guard = running;
       if (guard === undefined) return;
       await new Promise<void>((resolve) => {
-        guard.child.once('exit', () => resolve());
+        const cancel = clock.after(answerTimeoutMs, () => guard.child.kill('SIGKILL'));
+        guard.child.once('exit', () => {
+          cancel();
+          resolve();
+        });
         guard.child.stdin?.end();
       });
     },

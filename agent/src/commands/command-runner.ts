@@ -1,4 +1,4 @@
-import { type CheckedAction, DriverError } from '@ares/hardware-drivers';
+import { DriverError } from '@ares/hardware-drivers';
 import {
   type CommandClaims,
   type CommandProblem,
@@ -7,7 +7,7 @@ import {
   topics,
 } from '@ares/protocol';
 import type { TrustedClock } from '../clock/trusted-clock.ts';
-import type { ActionOutcome, Actuator } from '../components/actuator.ts';
+import type { ActionOutcome } from '../components/actuator.ts';
 import type { ComponentSet } from '../components/component-set.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { CommandJournal } from '../store/types.ts';
@@ -17,8 +17,7 @@ const FUTURE_TOLERANCE_MS = 60_000;
 
 /** A command that nothing speaks against. */
 interface Runnable {
-  readonly actuator: Actuator;
-  readonly checked: CheckedAction;
+  act(): Promise<ActionOutcome>;
 }
 
 /**
@@ -58,11 +57,7 @@ export class CommandRunner {
       this.#report(begun);
       return;
     }
-    const { actuator, checked } = begun;
-    const outcome = safe
-      ? await actuator.makeSafe(checked.action, checked.args)
-      : await actuator.run(checked, () => this.#lastLook(claims));
-    this.#finish(this.#resultOf(commandId, outcome));
+    this.#finish(this.#resultOf(commandId, await begun.act()));
   }
 
   /** What to do, the result that there is already, or nothing at all. */
@@ -105,13 +100,16 @@ export class CommandRunner {
     if (runtime === undefined || runtime.component.componentType !== componentType)
       return rejected('NOT_ATTACHED', `No ${componentType} with the number ${componentId} is attached here.`);
     const { actuator } = runtime;
-    if (actuator === undefined)
-      return rejected('COMPONENT_ERROR', runtime.health?.reason ?? `${componentType} takes no commands now.`);
     try {
-      return { actuator, checked: actuator.check(action, args) };
+      if (actuator !== undefined) {
+        const checked = actuator.check(action, args);
+        if (!safe) return { act: () => actuator.run(checked, () => this.#lastLook(claims)) };
+      }
+      if (safe && runtime.hasOutputs) return { act: () => runtime.makeSafe(action, args) };
     } catch (cause) {
       return rejected(problemOf(cause), cause instanceof Error ? cause.message : String(cause));
     }
+    return rejected('COMPONENT_ERROR', runtime.health?.reason ?? `${componentType} takes no commands now.`);
   }
 
   /** In the queue and at the guard time has passed; from here on the command counts as begun. */

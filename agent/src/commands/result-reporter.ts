@@ -16,6 +16,7 @@ export class ResultReporter {
   readonly #config: Pick<OperatingConfig, 'resendAfterMs' | 'resendMaxMs'>;
   readonly #send: (results: readonly CommandResult[]) => void;
   #cancel: (() => void) | undefined;
+  #connected = false;
   #rounds = 0;
 
   constructor(options: {
@@ -24,7 +25,6 @@ export class ResultReporter {
     readonly clock: Clock;
     readonly random: Random;
     readonly config: Pick<OperatingConfig, 'resendAfterMs' | 'resendMaxMs'>;
-    /** Sends, or drops when there is no connection. */
     readonly send: (results: readonly CommandResult[]) => void;
   }) {
     this.#journal = options.journal;
@@ -36,12 +36,34 @@ export class ResultReporter {
   }
 
   report(result: CommandResult): void {
+    if (!this.#connected) return;
     this.#send([result]);
     this.#schedule();
   }
 
-  /** Everything that waits, now; after a connection came up. */
-  resend(): void {
+  /** Everything that waits, now. */
+  connected(): void {
+    this.#connected = true;
+    this.#resend();
+  }
+
+  /** Nothing is sent, and no timer runs, until there is a connection again. */
+  disconnected(): void {
+    this.#connected = false;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** The answer is how many of these were waiting. */
+  acknowledged(commandIds: readonly string[]): number {
+    if (commandIds.length === 0) return 0;
+    const count = this.#journal.acknowledge(commandIds);
+    if (count === MAX_RESULTS) this.#resend();
+    if (count > 0) this.#rounds = 0;
+    return count;
+  }
+
+  #resend(): void {
     const waiting = this.#journal.unacknowledged(this.#assignment, MAX_RESULTS);
     if (waiting.length === 0) {
       this.#rounds = 0;
@@ -51,27 +73,13 @@ export class ResultReporter {
     this.#schedule();
   }
 
-  /** The answer is how many of these were waiting. */
-  acknowledged(commandIds: readonly string[]): number {
-    if (commandIds.length === 0) return 0;
-    const count = this.#journal.acknowledge(commandIds);
-    if (count === MAX_RESULTS) this.resend();
-    if (count > 0) this.#rounds = 0;
-    return count;
-  }
-
-  stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-  }
-
   #schedule(): void {
     if (this.#cancel !== undefined) return;
     const { resendAfterMs, resendMaxMs } = this.#config;
     const window = Math.min(resendMaxMs, resendAfterMs * 2 ** this.#rounds++);
     this.#cancel = this.#clock.after(window * (0.5 + this.#random.fraction()), () => {
       this.#cancel = undefined;
-      this.resend();
+      this.#resend();
     });
   }
 }

@@ -14,7 +14,7 @@ import type { OperatingConfig } from '../operate/config.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
-import { Actuator } from './actuator.ts';
+import { type ActionOutcome, Actuator } from './actuator.ts';
 import { driverClock } from './driver-clock.ts';
 
 export type ComponentConfig = Pick<
@@ -57,6 +57,7 @@ export class ComponentRuntime {
   #health: ComponentHealth | undefined;
   #actuator: Actuator | undefined;
   #instance: SensorInstance | ActuatorInstance | undefined;
+  /** What a guard writes to make it safe; known once the driver was loaded. */
   #outputs: readonly SafeOutput[] = [];
   #cancelNext: () => void = () => undefined;
   #stopped = false;
@@ -83,9 +84,20 @@ export class ComponentRuntime {
     return this.#actuator;
   }
 
-  /** What a guard writes to make it safe; known once the driver was loaded. */
-  get outputs(): readonly SafeOutput[] {
-    return this.#outputs;
+  /** Whether there is an output to make safe. */
+  get hasOutputs(): boolean {
+    return this.#actuator !== undefined || this.#outputs.length > 0;
+  }
+
+  /** At once, also while its driver does not work: then past it. Never rejects. */
+  async makeSafe(action: string, args: unknown): Promise<ActionOutcome> {
+    if (this.#actuator !== undefined) return this.#actuator.makeSafe(action, args);
+    try {
+      await this.#ports.guard.makeSafe(this.#outputs);
+      return { outcome: 'COMPLETED', detail: 'Made safe past the driver, which does not work.' };
+    } catch (cause) {
+      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: messageOf(cause) };
+    }
   }
 
   start(): void {

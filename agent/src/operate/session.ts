@@ -126,7 +126,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     random,
     config,
     send: (results) => {
-      if (connection.connected) sendOrDrop(maker.results(results));
+      sendOrDrop(maker.results(results));
     },
   });
   const commands = new CommandRunner({
@@ -176,11 +176,11 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
         const { agentVersion } = config;
         sendOrDrop(maker.birth({ connectionId, agentVersion, health: components.health }));
         publisher.connected();
-        reporter.resend();
+        reporter.connected();
       },
       onDown: () => {
         publisher.disconnected();
-        reporter.stop();
+        reporter.disconnected();
       },
       onMessage: (message) => inbox.receive(message),
       onState: (state, error) => {
@@ -200,9 +200,9 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     list.stop();
     await components.stop();
     publisher.flush();
-    reporter.stop();
     forgetGuard();
     await connection.stop();
+    publisher.stop();
   };
 
   return {

@@ -67,6 +67,7 @@ export class Publisher {
   #connected = false;
   #level = 0;
   #cancelDue: () => void = () => undefined;
+  #cancelBoots: () => void = () => undefined;
 
   constructor(options: {
     readonly outbox: Outbox;
@@ -114,6 +115,19 @@ export class Publisher {
     this.#level = 0;
     this.#cancelDue();
     for (const slot of this.#slots) this.#dissolve(slot);
+  }
+
+  /** Sends everything that waits, whatever its pace; before a planned end. */
+  flush(): void {
+    this.#live.restart();
+    this.#pump();
+  }
+
+  /** No timer is left. */
+  stop(): void {
+    this.disconnected();
+    this.#cancelBoots();
+    for (const { cancel } of this.#postponed) cancel();
   }
 
   /** An acknowledgement as it came. Anything not authentic changes nothing. */
@@ -244,7 +258,8 @@ export class Publisher {
     if (refused.some(({ code }) => code === 'TOO_MANY_BOOTS')) {
       const waitMs = resendMaxMs * (0.5 + this.#random.fraction());
       this.#postponedBoots.set(bootOrder, this.#clock.monotonicMs() + waitMs);
-      this.#clock.after(waitMs, () => this.#pump());
+      this.#cancelBoots();
+      this.#cancelBoots = this.#clock.after(waitMs, () => this.#pump());
       return;
     }
     const seqs = refused.map(({ seq }) => seq);
@@ -272,11 +287,5 @@ export class Publisher {
     if (until > this.#clock.monotonicMs()) return true;
     this.#postponedBoots.delete(bootOrder);
     return false;
-  }
-
-  /** Sends everything that waits, whatever its pace; before a planned end. */
-  flush(): void {
-    this.#live.restart();
-    this.#pump();
   }
 }

@@ -1,7 +1,8 @@
+import { createDriverRegistry } from '@ares/hardware-drivers';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/fake-clock.ts';
 import { signOrder } from '../support/fake-cloud.ts';
-import { pump, startBench } from '../support/session-bench.ts';
+import { changeComponents, componentList, pump, startBench } from '../support/session-bench.ts';
 
 const armed = (bench: { guard: { calls: string[] } }) =>
   bench.guard.calls.filter((call) => call.startsWith('arm '));
@@ -237,6 +238,26 @@ describe('schema and limits', () => {
     await bench.advance(1_000);
     await on();
     expect(cloud.results.at(-1)).toMatchObject({ outcome: 'COMPLETED' });
+  });
+});
+
+describe('stop', () => {
+  it('CMD-10 is obeyed past a driver that does not work', async () => {
+    const bench = await startBench();
+    bench.drivers.registry = { types: [], load: () => Promise.reject(new Error('its file is gone')) };
+    bench.hardware.gpio.openOutput = () => Promise.reject(new Error('the line is taken'));
+    await changeComponents(bench, componentList([{ ...pump, config: { minimumOffMs: 1 } }], 2));
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'REJECTED', code: 'COMPONENT_ERROR' });
+    bench.drivers.registry = createDriverRegistry();
+    await bench.advance(10_000);
+    bench.hardware.gpio.drive(17, '1');
+    await bench.cloud.order(bench.cloud.claims({ action: 'stop' }));
+    expect(bench.cloud.results.at(-1)).toMatchObject({
+      outcome: 'COMPLETED',
+      detail: expect.stringContaining('past'),
+    });
+    expect(bench.pumpOn()).toBe(false);
   });
 });
 
