@@ -17,12 +17,13 @@ import { createSigningQueue } from './credentials/signing-queue.ts';
 import { credentialsDefaults } from './credentials/types.ts';
 import { deviceRoutes } from './devices/routes.ts';
 import { createDeviceService } from './devices/service.ts';
-import { createHttpApp } from './http/app.ts';
+import { createHttpApp, type StaticAssets } from './http/app.ts';
 import type { Handlers } from './http/handlers.ts';
 import { type DeviceTls, type HttpListener, listenDevices, listenPublic } from './http/listener.ts';
 import { createPolicies } from './http/policies.ts';
 import { createRateLimits, defaultLimits } from './http/rate-limits.ts';
 import { type HealthChecks, serviceRoutes } from './http/service-routes.ts';
+import { PanelMissingError, panelAssets } from './panel/assets.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
 import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
 import { createReceiptService } from './release/receipt-service.ts';
@@ -101,7 +102,12 @@ export async function startApiRole(
   stack.defer(() => clearInterval(renewal));
 
   const people = await listenPublic(
-    createHttpApp({ ...shared, listener: 'public', closing: closing.signal }),
+    createHttpApp({
+      ...shared,
+      listener: 'public',
+      closing: closing.signal,
+      ...(await findPanel(foundation)),
+    }),
     config.api,
     closing,
   );
@@ -158,6 +164,17 @@ function createHandlers(
     ...live.handlers,
   };
   return { routes, accessOf: devices.accessOf };
+}
+
+/** Without its files the cloud is still of use: the CLI and apps need no panel. */
+async function findPanel({ log }: Foundation): Promise<{ assets?: StaticAssets }> {
+  try {
+    return { assets: await panelAssets() };
+  } catch (error) {
+    if (!(error instanceof PanelMissingError)) throw error;
+    log.warn({ error: error.message }, 'there is no panel');
+    return {};
+  }
 }
 
 async function signDeviceTls({ authority, config }: Foundation): Promise<DeviceTls> {

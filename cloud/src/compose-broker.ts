@@ -1,17 +1,15 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { type BrokerTls, startBroker } from './adapters/aedes-broker.ts';
+import { createLateBrokerLink } from './adapters/late-broker-link.ts';
 import { openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import type { Foundation } from './compose-foundation.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
-import { type BrokerLink, BrokerLinkError } from './ports/broker-link.ts';
+import type { BrokerLink } from './ports/broker-link.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
 import { createStateRepository } from './state/repository.ts';
 
 const TOUCH_MS = 20_000;
 const RENEW_TLS_MS = 86_400_000;
 const YEAR_MS = 365 * 86_400_000;
-const CONNECT_WITHIN_MS = 30_000;
-const CONNECT_AGAIN_MS = 300;
 
 /** The embedded broker with its revocation lists; ends sessions that any process of the cloud wants ended. */
 export async function startBrokerRole(
@@ -84,7 +82,7 @@ export function serverNames(host: string): string[] {
   return [...new Set([host, 'localhost', '127.0.0.1'])];
 }
 
-/** The way to a broker that lives in another process; waits for one that is just starting. */
+/** The way to a broker that lives in another process, also to one that is not there yet. */
 export async function connectToBroker(
   foundation: Foundation,
   commonName: `ares-${string}`,
@@ -92,20 +90,9 @@ export async function connectToBroker(
 ): Promise<BrokerLink> {
   const { authority, config, ports, log } = foundation;
   const { keyPem, chainPem } = await authority.signService({ commonName, validityMs: YEAR_MS });
-  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, keyPem, chainPem };
-  const deadline = performance.now() + CONNECT_WITHIN_MS;
-  for (;;) {
-    try {
-      const link = await openMqttBrokerLink({
-        config: { ...target, rootPem: authority.caCertificates.root },
-        log,
-      });
-      stack.defer(() => link.close());
-      return link;
-    } catch (error) {
-      const starting = error instanceof BrokerLinkError && error.code === 'NOT_CONNECTED';
-      if (!starting || performance.now() > deadline) throw error;
-      await wait(CONNECT_AGAIN_MS);
-    }
-  }
+  const rootPem = authority.caCertificates.root;
+  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, keyPem, chainPem, rootPem };
+  const link = createLateBrokerLink({ open: () => openMqttBrokerLink({ config: target, log }), log });
+  stack.defer(() => link.close());
+  return link;
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { TrustFile } from '@ares/protocol';
 import { preparePrivateFolder, writeDurably } from './adapters/durable-file.ts';
 import { openFileSecretStore } from './adapters/file-secret-store.ts';
@@ -20,6 +21,9 @@ import type { CloudDatabase } from './ports/database.ts';
 import type { Logger } from './ports/logger.ts';
 import type { RandomBytes } from './ports/random.ts';
 import type { SecretStore } from './ports/secret-store.ts';
+
+const DATABASE_WITHIN_MS = 20_000;
+const DATABASE_AGAIN_MS = 200;
 
 /** What every role stands on. */
 export interface Foundation {
@@ -76,6 +80,7 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
   });
   const database = openPgDatabase({ connection, log });
   stack.defer(() => database.close());
+  await untilAnswering(database, log);
   const migrated = await migrate(database.db);
   if (migrated.length > 0) log.info({ migrated }, 'brought the tables up to date');
   await ensurePartitions(database.db, clock.now());
@@ -124,6 +129,16 @@ async function openServer(
   const server = await superviseEmbeddedPostgres({ dataDir: join(config.home, 'database'), log });
   stack.defer(() => server.stop());
   return server;
+}
+
+/** A database that starts at the same time, or recovers, is waited for. */
+async function untilAnswering(database: CloudDatabase, log: Logger): Promise<void> {
+  const deadline = performance.now() + DATABASE_WITHIN_MS;
+  for (let attempt = 0; !(await database.healthy()); attempt += 1) {
+    if (performance.now() > deadline) return;
+    if (attempt === 0) log.warn({}, 'waiting for the database');
+    await wait(DATABASE_AGAIN_MS);
+  }
 }
 
 function parseUrl(text: string): PgConnection {

@@ -15,7 +15,14 @@ async function main(role: string): Promise<number> {
     process.on('SIGINT', () => resolve());
     process.on('SIGTERM', () => resolve());
   });
-  const cloud = await composeCloud(readConfig(role, process.env));
+  const starting = composeCloud(readConfig(role, process.env));
+  const cloud = await Promise.race([starting, stop]);
+  if (cloud === undefined) {
+    // Told to end while it still starts, perhaps waiting for something that never comes.
+    setTimeout(() => process.exit(0), DRAIN_WITHIN_MS).unref();
+    await (await starting).close();
+    return 0;
+  }
   process.stdout.write(`${JSON.stringify({ ready: cloud.publicUrl, devices: cloud.deviceApiUrl, role })}\n`);
   const failure = await Promise.race([stop, cloud.failed()]);
   if (failure !== undefined) process.stderr.write(`${failure}\n`);

@@ -22,6 +22,15 @@ export interface HttpAppParts extends Omit<ServeParts, 'open'> {
    * signature made for another host is worth nothing here. Absent: any name.
    */
   readonly apiHosts?: ReadonlySet<string>;
+  /** Files of the panel, by path. */
+  readonly assets?: StaticAssets;
+}
+
+/** Whole files in memory, each with the headers that belong to it. */
+export interface StaticAssets {
+  lookup(
+    path: string,
+  ): { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> } | undefined;
 }
 
 /** The routes of the contract that a listener serves. */
@@ -59,6 +68,7 @@ export function createHttpApp(parts: HttpAppParts): Koa {
     assertOwnHost(ctx, parts.apiHosts);
     await next();
   });
+  if (parts.assets !== undefined) app.use(serveAssets(parts.assets));
   app.use(router.routes());
   app.use(refuseMethod(router));
   return app;
@@ -91,6 +101,19 @@ function assertOwnHost(ctx: Context, apiHosts: ReadonlySet<string> | undefined):
     'INVALID_REQUEST',
     `This listener is reached as ${[...apiHosts].join(' or ')}, not as ${ctx.host.slice(0, 100) || '(no Host)'}.`,
   );
+}
+
+function serveAssets(assets: StaticAssets) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? assets.lookup(ctx.path) : undefined;
+    if (asset === undefined) return next();
+    ctx.set(asset.headers);
+    ctx.status = 200;
+    if (ctx.fresh) ctx.status = 304;
+    else ctx.body = asset.body;
+    // Setting a body sets a type of its own.
+    ctx.set(asset.headers);
+  };
 }
 
 /** What no route took: a known path with another method is 405 with `Allow`; the rest becomes 404. */
