@@ -1,11 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StateDocument } from '@ares/protocol';
+import { createClient } from '@ares/protocol/http';
+import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type AresProcess,
   agent,
   ares,
+  aresWith,
   eventually,
   freePort,
   processesOf,
@@ -29,10 +32,16 @@ describe('the life of one device, as npm start shows it', () => {
   const home = temporaryHome();
   let program: AresProcess;
   let deviceUuid = '';
+  const piFlags = () => [
+    '--state-dir',
+    join(home.path, 'pi', 'state'),
+    '--simulate-board',
+    join(home.path, 'pi', 'board'),
+  ];
   const devices = async () => (await ares<{ items: Device[] }>(home.path, 'device', 'list')).items;
   const state = () => ares<StateDocument>(home.path, 'device', 'state', deviceUuid);
   const agentState = async () =>
-    JSON.parse(await agent('status', '--state-dir', join(home.path, 'pi', 'state'), '--json')) as {
+    JSON.parse(await agent('status', ...piFlags(), '--json')) as {
       state: string;
     };
 
@@ -175,30 +184,6 @@ describe('the life of one device, as npm start shows it', () => {
     }
   });
 
-  it('forgets its owner when it is given away, and can be claimed again', async () => {
-    const credentials = filesOf(join(home.path, 'pi', 'state')).filter(
-      (file) => readFileSync(file, 'latin1').includes('BEGIN CERTIFICATE') && !file.includes('trust'),
-    );
-    expect(credentials.length).toBeGreaterThan(0);
-    await ares(home.path, 'device', 'unlink', deviceUuid);
-    expect(await devices()).toEqual([]);
-    await eventually(
-      'the device is claimable',
-      async () => (await agentState()).state === 'UNPROVISIONED',
-      30_000,
-    );
-    expect(credentials.filter((file) => existsSync(file))).toEqual([]);
-
-    const label = JSON.parse(
-      await agent('label', '--state-dir', join(home.path, 'pi', 'state'), '--json'),
-    ) as { setupCode: string };
-    await ares(home.path, 'pair', '--setup-code', label.setupCode);
-    expect(await devices()).toMatchObject([{ deviceUuid, lifeCycle: 'ACTIVE' }]);
-    await eventually('it reports to its new owner', async () => (await state()).device_status === 'ONLINE');
-    const { items } = await ares<{ items: Reading[] }>(home.path, 'telemetry', deviceUuid, '--type', 'dht22');
-    expect(items).toEqual([]);
-  });
-
   it('ends with status 0 within five seconds though Ctrl-C arrives twice, and leaves no process', async () => {
     const started = Date.now();
     program.child.kill('SIGINT');
@@ -217,6 +202,47 @@ describe('the life of one device, as npm start shows it', () => {
     expect(readFileSync(join(home.path, 'credentials.json'), 'utf8')).toBe(before);
     expect(await devices()).toMatchObject([{ deviceUuid, lifeCycle: 'ACTIVE' }]);
     expect(program.output()).not.toMatch(/^✓ claim/m);
+  });
+
+  it('forgets its owner when it is given away, and serves another who sees nothing of the first', async () => {
+    const credentials = filesOf(join(home.path, 'pi', 'state')).filter(
+      (file) => readFileSync(file, 'latin1').includes('BEGIN CERTIFICATE') && !file.includes('trust'),
+    );
+    expect(credentials.length).toBeGreaterThan(0);
+    await ares(home.path, 'device', 'unlink', deviceUuid);
+    expect(await devices()).toEqual([]);
+    await eventually(
+      'the device is claimable',
+      async () => (await agentState()).state === 'UNPROVISIONED',
+      30_000,
+    );
+    expect(credentials.filter((file) => existsSync(file))).toEqual([]);
+
+    const second = { email: 'second@example.org', password: 'a rather long password' };
+    await createClient({ baseUrl: program.url, fetch }).register({ body: second });
+    const env = {
+      ARES_HOME: home.path,
+      ARES_URL: program.url,
+      ARES_EMAIL: second.email,
+      ARES_PASSWORD: second.password,
+    };
+    const label = JSON.parse(await agent('label', ...piFlags(), '--json')) as { setupCode: string };
+    await aresWith(env, 'pair', '--setup-code', label.setupCode);
+    expect(await devices()).toEqual([]);
+    expect((await aresWith<{ items: Device[] }>(env, 'device', 'list')).items).toMatchObject([
+      { deviceUuid, lifeCycle: 'ACTIVE' },
+    ]);
+    const readings = () => aresWith<{ items: Reading[] }>(env, 'telemetry', deviceUuid, '--limit', '1000');
+    await eventually('it reports to its new owner', async () => (await readings()).items.length > 0);
+    expect((await readings()).items.filter(({ componentType }) => componentType !== 'cpu')).toEqual([]);
+  });
+
+  it('starts though the device has found another owner', async () => {
+    program.child.kill('SIGTERM');
+    expect(await program.exited).toBe(0);
+    program = startAres({ home: home.path, port: Number(new URL(program.url).port) });
+    await program.sees(/^ready: /m);
+    expect(program.output()).toMatch(/another owner/);
   });
 
   it('leaves no process when it is killed', async () => {

@@ -17,7 +17,10 @@ const home = temporaryHome();
 let cluster: Cluster | undefined;
 let device: ClaimedDevice | undefined;
 
+const closers: (() => Promise<void>)[] = [];
+
 afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
   await device?.pi.stop();
   await cluster?.stop();
   home.remove();
@@ -54,6 +57,7 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
     });
     device = claimed;
     const intruder = await cloud.connectService('ares-duplicates');
+    closers.push(() => intruder.close());
     const again: Promise<void>[] = [];
     const repeat = async (commandId: string) => {
       for (let i = random.between(0, 4); i > 0; i--) {

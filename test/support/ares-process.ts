@@ -87,12 +87,16 @@ export function startAres(options: {
 }
 
 /** Runs the operator's CLI against a home; parses what `--json` prints. @throws with its complaint when it fails */
-export async function ares<T = unknown>(home: string, ...args: string[]): Promise<T> {
-  const run = promisify(execFile);
-  const { stdout } = await run(node[0], [node[1], join(root, 'cloud/src/cli/main.ts'), '--json', ...args], {
-    env: { ...process.env, ARES_HOME: home },
-    timeout: 60_000,
-  });
+export const ares = <T = unknown>(home: string, ...args: string[]): Promise<T> =>
+  aresWith({ ARES_HOME: home }, ...args);
+
+/** The same with further environment, e.g. ARES_EMAIL and ARES_PASSWORD of another account. */
+export async function aresWith<T = unknown>(env: Record<string, string>, ...args: string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(
+    node[0],
+    [node[1], join(root, 'cloud/src/cli/main.ts'), '--json', ...args],
+    { env: { ...process.env, ...env }, timeout: 60_000 },
+  );
   return (stdout.trim() === '' ? undefined : JSON.parse(stdout)) as T;
 }
 

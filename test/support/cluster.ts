@@ -5,6 +5,10 @@ import { type Client, createClient } from '@ares/protocol/http';
 import pg from 'pg';
 import { fetch } from 'undici';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../cloud/src/adapters/embedded-postgres.ts';
+import { openFileSecretStore } from '../../cloud/src/adapters/file-secret-store.ts';
+import { openLocalCertificateAuthority } from '../../cloud/src/adapters/local-certificate-authority.ts';
+import { openMqttBrokerLink } from '../../cloud/src/adapters/mqtt-broker-link.ts';
+import { readTrustFile } from '../../cloud/src/compose.ts';
 import { type Child, startChild } from '../../cloud/src/demo/child.ts';
 import { eventually, freePort } from './ares-process.ts';
 import { root } from './repository.ts';
@@ -116,7 +120,6 @@ export async function startCluster(home: string): Promise<Cluster> {
      where u.email = 'admin@example.org' and r.name = 'prime_admin'`,
   );
   const admin = await anonymous.login({ body: { email: 'admin@example.org', password } });
-  const { readTrustFile } = await import('../../cloud/src/compose.ts');
 
   return {
     home,
@@ -125,6 +128,27 @@ export async function startCluster(home: string): Promise<Cluster> {
     admin: signedIn(admin.accessToken),
     trust: await readTrustFile(join(home, 'cloud')),
     sql,
+    async connectService(commonName) {
+      const secrets = await openFileSecretStore({ dir: join(home, 'cloud', 'secrets') });
+      const authority = await openLocalCertificateAuthority({
+        secrets,
+        clock: { now: Date.now },
+        config: { dir: join(home, 'cloud', 'ca') },
+      });
+      const { keyPem, chainPem } = await authority.signService({ commonName });
+      const link = await openMqttBrokerLink({
+        config: {
+          host: '127.0.0.1',
+          port: ports.mqtt,
+          commonName,
+          keyPem,
+          chainPem,
+          rootPem: authority.caCertificates.root,
+        },
+        log: { debug() {}, info() {}, warn() {}, error() {} },
+      });
+      return { publish: (topic, payload) => link.publish(topic, payload), close: () => link.close() };
+    },
     async kill(part) {
       if (part === 'database') {
         if (database === undefined) return;

@@ -58,11 +58,11 @@ export async function startDemo(options: {
     await progress.step('boot', async () => [await device.start(), 'simulated board and agent run']);
     signal.throwIfAborted();
 
-    const { items } = await owner.listDevices();
-    const known = items.some((item) => item.deviceUuid === deviceUuid && item.lifeCycle === 'ACTIVE');
-    if (!known) await pairAndClaim(progress, owner, device, factory);
-    await waitUntilLive(progress, owner, deviceUuid);
-    if (!known) await runPump(progress, owner, deviceUuid);
+    const whose = await ownership(admin, owner, deviceUuid);
+    if (whose === 'nobody') await pairAndClaim(progress, owner, device, factory);
+    if (whose === 'another') progress.line('  the device has found another owner; it goes on for him');
+    else await waitUntilLive(progress, owner, deviceUuid);
+    if (whose === 'nobody') await runPump(progress, owner, deviceUuid);
     signal.throwIfAborted();
     printReady(progress, cloud.publicUrl, saved, home, deviceUuid);
   } catch (error) {
@@ -70,6 +70,17 @@ export async function startDemo(options: {
     throw error;
   }
   return { failed: () => Promise.race([pi.failed(), cloud.failed()]), stop };
+}
+
+async function ownership(
+  admin: Client,
+  owner: Client,
+  deviceUuid: string,
+): Promise<'owner' | 'another' | 'nobody'> {
+  const isIt = (item: { deviceUuid: string }) => item.deviceUuid === deviceUuid;
+  if ((await owner.listDevices()).items.some(isIt)) return 'owner';
+  const device = (await admin.listDevices()).items.find(isIt);
+  return device?.claimedAt == null ? 'nobody' : 'another';
 }
 
 async function signedIn(baseUrl: string, account: SavedCredentials['owner']): Promise<Client> {
