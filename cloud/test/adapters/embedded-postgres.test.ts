@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/adapters/embedded-postgres.ts';
@@ -235,6 +236,19 @@ describe('when something is killed', () => {
     await end(again);
   });
 
+  it('ends a server that outlived its owner, and takes over', async () => {
+    await prepared();
+    const orphan = await startByHand();
+    await writeFile(
+      join(dataDir, 'owner.json'),
+      JSON.stringify({ pid: 2 ** 22 + 1, startTime: '1', bootId: 'x' }),
+    );
+    const ended = once(orphan, 'exit');
+    const holder = await hold(dataDir);
+    expect(await ended).toEqual([0, null]);
+    await end(holder);
+  });
+
   it('believes an owner only if it is still the same process', async () => {
     await prepared();
     const recycled = { pid: process.pid, startTime: '1', bootId: 'another' };
@@ -246,19 +260,7 @@ describe('when something is killed', () => {
 describe('refusing', () => {
   it('a folder on which somebody runs a server by hand, and leaves that one alone', async () => {
     await prepared();
-    const binaries = await findBinaries();
-    const [program, ...words] = [...chooseLauncher(binaries).prefix, binaries.postgres];
-    await mkdir(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
-    const args = [
-      '-D',
-      join(dataDir, 'data'),
-      '-c',
-      'listen_addresses=',
-      '-c',
-      `unix_socket_directories=${join(dataDir, 'run')}`,
-    ];
-    const byHand = spawn(program!, [...words, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-    await once(byHand.stderr!, 'data');
+    const byHand = await startByHand();
     const refusal = await startHolder(dataDir).answer;
     expect(refusal).toMatchObject({
       code: 'IN_USE',
@@ -331,3 +333,16 @@ describe('when the path is unusual', () => {
     await rm(holder.connection.host, { recursive: true });
   });
 });
+
+/** A server that no process of ours owns. */
+async function startByHand(): Promise<ChildProcess> {
+  const binaries = await findBinaries();
+  const [program, ...words] = [...chooseLauncher(binaries).prefix, binaries.postgres];
+  await mkdir(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
+  const socket = `unix_socket_directories=${join(dataDir, 'run')}`;
+  const args = ['-D', join(dataDir, 'data'), '-c', 'listen_addresses=', '-c', socket];
+  const server = spawn(program!, [...words, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines = createInterface({ input: server.stderr! });
+  for await (const line of lines) if (line.includes('ready to accept connections')) break;
+  return server;
+}
