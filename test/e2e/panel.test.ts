@@ -62,6 +62,16 @@ describe.skipIf(browserMissing)('the panel in a browser (skipped without /usr/bi
     expect(cloud.requests).toEqual(['POST /auth/login']);
   });
 
+  it('lists the devices even when there is no live stream to be had', async () => {
+    cloud.cutStreams({ refuse: true });
+    await page.goto(cloud.url);
+    await page.getByLabel('E-mail').fill('owner@example.org');
+    await page.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: /Greenhouse north/ }).waitFor();
+    await page.getByText('There is no live connection.').waitFor();
+  });
+
   it('shows devices live on one stream, with the token in the header only', async () => {
     await signIn();
     await row(/Greenhouse north/)
@@ -237,6 +247,9 @@ describe.skipIf(browserMissing)('the panel in a browser (skipped without /usr/bi
       .getByRole('alert')
       .getByText(/is registered already/)
       .waitFor();
+    await page.getByRole('link', { name: /aaaaaaaa/ }).click();
+    await page.getByText('Nobody owns this device.').waitFor();
+    expect(cloud.requests.filter((request) => request.includes(`${uuid}/`))).toEqual([]);
   });
 
   it('shows a viewer no button that would be refused', async () => {

@@ -23,7 +23,11 @@ export function DevicePage({ deviceUuid }: { readonly deviceUuid: string }) {
   const fleet = useStore(panel.fleet);
   const device = fleet.devices?.get(deviceUuid);
   if (device !== undefined) {
-    return <Known key={device.role} device={device} state={fleet.states.get(deviceUuid)} />;
+    return device.claimedAt === null ? (
+      <Unowned device={device} />
+    ) : (
+      <Known device={device} state={fleet.states.get(deviceUuid)} />
+    );
   }
   return (
     <>
@@ -146,22 +150,45 @@ function Known({ device, state }: { readonly device: Device; readonly state: Sta
       <section>
         <h2>Device</h2>
         {device.role !== 'viewer' && <Nickname device={device} />}
-        <dl class="facts">
-          <dt>Id</dt>
-          <dd>{device.deviceUuid}</dd>
-          <dt>CPU serial</dt>
-          <dd>{device.cpuSerial}</dd>
-          <dt>Hardware</dt>
-          <dd>
-            {device.hardwareVersion} {device.hardwareVariant}
-          </dd>
-          <dt>Claimed</dt>
-          <dd>{device.claimedAt === null ? 'no owner' : dateTimeText(device.claimedAt)}</dd>
-          <dt>Your right</dt>
-          <dd>{label(device.role)}</dd>
-        </dl>
-        {device.role !== 'viewer' && device.claimedAt !== null && <Unlink device={device} />}
+        <Facts device={device} />
+        {device.role !== 'viewer' && <Unlink device={device} />}
       </section>
     </>
+  );
+}
+
+/** Registered or given back: there is neither state nor anything to command. */
+function Unowned({ device }: { readonly device: Device }) {
+  return (
+    <>
+      <p class="crumb">
+        <a href="#/">Devices</a>
+      </p>
+      <div class="title">
+        <h1>{nameOf(device)}</h1>
+        <span class={`chip ${device.lifeCycle}`}>{label(device.lifeCycle.toLowerCase())}</span>
+      </div>
+      <p class="note">Nobody owns this device. It shows readings here once somebody has claimed it.</p>
+      <Facts device={device} />
+    </>
+  );
+}
+
+function Facts({ device }: { readonly device: Device }) {
+  return (
+    <dl class="facts">
+      <dt>Id</dt>
+      <dd>{device.deviceUuid}</dd>
+      <dt>CPU serial</dt>
+      <dd>{device.cpuSerial}</dd>
+      <dt>Hardware</dt>
+      <dd>
+        {device.hardwareVersion} {device.hardwareVariant}
+      </dd>
+      <dt>Claimed</dt>
+      <dd>{device.claimedAt === null ? 'no owner' : dateTimeText(device.claimedAt)}</dd>
+      <dt>Your right</dt>
+      <dd>{label(device.role)}</dd>
+    </dl>
   );
 }

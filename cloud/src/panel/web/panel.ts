@@ -104,7 +104,7 @@ export function createPanel(): Panel {
     fleet,
     signIn(session) {
       account.send({ signedIn: saveSession(storage, session, Date.now()) });
-      open();
+      begin();
     },
     signOut(notice) {
       stream?.stop();
@@ -135,11 +135,12 @@ export function createPanel(): Panel {
     nudge: () => stream?.nudge(),
   };
 
-  if (held !== undefined) {
+  const begin = () => {
     open();
     // The list does not wait for the stream.
     void panel.reload();
-  }
+  };
+  if (held !== undefined) begin();
   window.addEventListener('online', () => panel.nudge());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') panel.nudge();
