@@ -13,6 +13,8 @@ const DRAIN_LIMIT_MS = 4_000;
 /** Runs the agent until a signal, which may come twice (Ctrl-C under npm): the drain happens once. */
 export async function run(config: AgentConfig): Promise<void> {
   const paths = devicePaths(config.stateDir);
+  // Whatever a library writes, the readings of an owner are nobody else's.
+  process.umask(0o077);
   // Before anything is made in the state directory: without a trust file there is no device here.
   loadTrust(paths.trust);
   let device: Device | undefined;

@@ -55,8 +55,15 @@ export function createCredentialsKeeper(ports: {
     return { v: 1, apiUrl, privateKeyPem, answer };
   };
   const reissue = (apiUrl: string, signal: AbortSignal) => obtain({ grant: 'identity', apiUrl }, signal);
-  const recover = (apiUrl: string, recoveryToken: string, signal: AbortSignal) =>
-    obtain({ grant: 'recovery', apiUrl, recoveryToken }, signal);
+  const recover = async (apiUrl: string, recoveryToken: string, signal: AbortSignal) => {
+    try {
+      return await obtain({ grant: 'recovery', apiUrl, recoveryToken }, signal);
+    } catch (cause) {
+      // A token that was refused is refused for ever; only one without an answer is worth a second attempt.
+      if (cause instanceof CloudApiError && cause.code === 'REFUSED') store.dropPending();
+      throw cause;
+    }
+  };
 
   return {
     inspect() {
@@ -98,12 +105,7 @@ export function createCredentialsKeeper(ports: {
     async resumeRecovery(signal) {
       const pending = store.loadPending();
       if (pending.kind !== 'found' || pending.value.recoveryToken === undefined) return undefined;
-      try {
-        return await recover(pending.value.apiUrl, pending.value.recoveryToken, signal);
-      } catch (cause) {
-        if (cause instanceof CloudApiError && cause.code === 'REFUSED') store.dropPending();
-        throw cause;
-      }
+      return recover(pending.value.apiUrl, pending.value.recoveryToken, signal);
     },
   };
 }

@@ -32,6 +32,8 @@ export function createFailSafe(options: {
   readonly clock: Clock;
   readonly config: FailSafeConfig;
   readonly spentMs: number;
+  /** What a refusal by the cloud is called in this transaction. */
+  readonly refused: 'CLAIM_REFUSED' | 'RECOVERY_REFUSED';
 }): FailSafe {
   const { clock, config } = options;
   const startedAt = clock.monotonicMs();
@@ -48,7 +50,7 @@ export function createFailSafe(options: {
         return await run(signal);
       } catch (cause) {
         signal.throwIfAborted();
-        const error = toStepError(cause, 'CLAIM_REFUSED');
+        const error = toStepError(cause, options.refused);
         const patient = error.code === 'CLOCK_UNTRUSTED' || clock.monotonicMs() - begun < config.patienceMs;
         if (!error.transient || !patient) throw error;
         note(error);

@@ -22,7 +22,7 @@ type Steps = readonly (readonly [ProvisioningStep, (signal: AbortSignal) => Prom
 /** Runs steps under the fail-safe and reports them; says whether all succeeded. */
 async function runAll(ports: Ports, steps: Steps, signal: AbortSignal): Promise<boolean> {
   const { progress, clock, config, logger } = ports;
-  const failSafe = createFailSafe({ clock, config, spentMs: 0 });
+  const failSafe = createFailSafe({ clock, config, spentMs: 0, refused: 'RECOVERY_REFUSED' });
   progress.begin(steps.map(([step]) => step));
   for (const [step, run] of steps) {
     progress.running(step);

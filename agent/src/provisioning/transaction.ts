@@ -72,7 +72,7 @@ async function runSteps(
   signal: AbortSignal,
 ): Promise<ProvisioningOutcome> {
   const { journal: journals, progress, clock, config } = ports;
-  const failSafe = createFailSafe({ clock, config, spentMs: begun.spentMs });
+  const failSafe = createFailSafe({ clock, config, spentMs: begun.spentMs, refused: 'CLAIM_REFUSED' });
   const executors = createExecutors(ports, begun);
   let session: TrialSession | undefined;
   for (const step of PROVISIONING_STEPS) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceConnection } from '@ares/protocol/ble';
@@ -110,10 +110,67 @@ describe('the life of a device, in its own process', () => {
   });
 });
 
+describe('a device whose certificate was withdrawn', () => {
+  it('is recovered by its owner over Bluetooth, with a new identity key', { timeout: 90_000 }, async () => {
+    running = agent.start();
+    phone = await pair(agent.bleSocket, device.setupCode);
+    const before = (await phone.identity()).identityKeyHash;
+    await phone.provision(request());
+    expect((await outcome(phone)).failed).toBeUndefined();
+    await phone.close();
+    await running.stop();
+
+    cloud.api.standing = 'RECOVERY_NEEDED';
+    cloud.refusing = true;
+    running = agent.start();
+    await running.saw('"RECOVERY_NEEDED"');
+    expect((await agent.cli('status')).stdout).toMatch(/what to do: +As its owner, ask for a recovery token/);
+    phone = await pair(agent.bleSocket, device.setupCode);
+    const recover = { apiUrl: cloud.url, phoneTime: Date.now() };
+    await phone.recover({ ...recover, token: 'a'.repeat(43) });
+    expect((await outcome(phone)).failed).toMatchObject({ step: 'claim', code: 'RECOVERY_REFUSED' });
+
+    cloud.api.standing = 'ACTIVE';
+    cloud.refusing = false;
+    await phone.recover({ ...recover, token: cloud.api.recoveryToken() });
+    expect((await outcome(phone)).failed).toBeUndefined();
+    await expect.poll(() => cloud.connected.has(device.deviceUuid), { timeout: 15_000 }).toBe(true);
+    expect(cloud.api.pinned).not.toBe(before);
+    await phone.close();
+  });
+
+  it('lets its owner change the Wi-Fi after a press of the button, and keeps the old one when it fails', {
+    timeout: 60_000,
+  }, async () => {
+    await expect.poll(() => pairOnce(), { timeout: 10_000 }).toBe('refused');
+    expect((await agent.cli('button', 'short')).code).toBe(0);
+    phone = await pair(agent.bleSocket, device.setupCode);
+    await expect(phone.provision(request())).rejects.toMatchObject({ code: 'NOT_ALLOWED_IN_STATE' });
+    await phone.wifiChange({
+      wifi: { ssid: 'potting-shed', password: 'wrong password' },
+      phoneTime: Date.now(),
+    });
+    expect((await outcome(phone)).failed).toMatchObject({ code: 'WIFI_WRONG_PASSWORD' });
+    expect(ssid()).toBe('greenhouse');
+    await phone.wifiChange({ wifi: { ssid: 'potting-shed', password: 'growgrow' }, phoneTime: Date.now() });
+    expect((await outcome(phone)).failed).toBeUndefined();
+    await expect.poll(ssid).toBe('potting-shed');
+    await phone.close();
+    expect(await running.stop()).toBe(0);
+  });
+});
+
+const ssid = () =>
+  (JSON.parse(readFileSync(join(stateDir, 'wifi.json'), 'utf8')) as { current: { ssid: string } }).current
+    .ssid;
+
 async function pairOnce(): Promise<string> {
   const { openLink } = await import('../support/phone.ts');
   return openLink(agent.bleSocket).then(
-    () => 'let in',
+    (link) => {
+      link.socket.destroy();
+      return 'let in';
+    },
     () => 'refused',
   );
 }

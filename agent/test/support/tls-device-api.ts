@@ -13,6 +13,8 @@ export interface TlsDeviceApi {
   readonly url: string;
   /** CN of each device that is connected to the broker now. */
   readonly connected: Set<string>;
+  /** Whether the broker says no to everybody. */
+  refusing: boolean;
   close(): Promise<void>;
 }
 
@@ -47,13 +49,15 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
   const aedes = await Aedes.createBroker();
   const connected = new Set<string>();
   const mqtt = createTlsServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true }, aedes.handle);
+  aedes.authenticate = (_client, _user, _password, done) => done(null, !cloud.refusing);
   aedes.on('clientReady', ({ id }) => connected.add(id));
   aedes.on('clientDisconnect', ({ id }) => connected.delete(id));
   mqtt.listen(0, '127.0.0.1');
   await once(mqtt, 'listening');
   api.mqttPort = (mqtt.address() as AddressInfo).port;
-  return {
+  const cloud: TlsDeviceApi = {
     api,
+    refusing: false,
     url: `https://127.0.0.1:${port}`,
     connected,
     async close() {
@@ -63,6 +67,7 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
       mqtt.close();
     },
   };
+  return cloud;
 }
 
 async function route(cloud: FakeDeviceApi, path: string, body: never, authorized: boolean): Promise<unknown> {
