@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** Cloud and device may differ by this, in ms. */
-export const CLOCK_AGREEMENT_MS = 60_000;
+const CLOCK_AGREEMENT_MS = 60_000;
 
 /** A wall clock that says whether it may be believed. */
 export interface TrustedClock {

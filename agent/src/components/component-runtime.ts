@@ -17,7 +17,7 @@ import type { Logger } from '../ports/logger.ts';
 import { type ActionOutcome, Actuator } from './actuator.ts';
 import { driverClock } from './driver-clock.ts';
 
-export type ComponentConfig = Pick<
+type ComponentConfig = Pick<
   OperatingConfig,
   | 'driverStartTimeoutMs'
   | 'driverReadTimeoutMs'
@@ -27,7 +27,7 @@ export type ComponentConfig = Pick<
   | 'sampleIntervalMs'
 >;
 
-export interface ComponentEvents {
+interface ComponentEvents {
   /** `urgent`: something changed its state. */
   onMeasured(component: AttachedComponent, values: readonly Measurement[], urgent: boolean): void;
   onHealth(component: AttachedComponent, health: ComponentHealth): void;
@@ -52,6 +52,9 @@ const READS_BEFORE_RESTART = 5;
  */
 export class ComponentRuntime {
   readonly component: AttachedComponent;
+  /** Settles when its driver has shown for the first time whether it works, or was stopped. */
+  readonly settled: Promise<void>;
+  #settle: () => void = () => undefined;
   readonly #ports: ComponentPorts;
   readonly #logger: Logger;
   #health: ComponentHealth | undefined;
@@ -69,6 +72,9 @@ export class ComponentRuntime {
 
   constructor(component: AttachedComponent, ports: ComponentPorts) {
     this.component = component;
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
     this.#ports = ports;
     const { componentId, componentType } = component;
     this.#logger = ports.logger.child({ componentId, componentType });
@@ -118,6 +124,7 @@ export class ComponentRuntime {
   /** Outputs safe first, then the driver. Never rejects; a driver that hangs is left behind. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#settle();
     await this.#unload();
     if (this.#outputs.length > 0) await this.#ports.guard.release(this.#guardId).catch(() => undefined);
   }
@@ -263,6 +270,7 @@ export class ComponentRuntime {
   }
 
   #become(status: ComponentHealth['status'], reason?: string): void {
+    this.#settle();
     const { componentId } = this.component;
     const before = this.#health;
     this.#health = { componentId, status, ...(reason !== undefined && { reason: reason.slice(0, 500) }) };

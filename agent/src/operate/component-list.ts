@@ -14,9 +14,10 @@ export class ComponentList {
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #onList: (list: DeviceComponents) => void;
+  readonly #onList: (list: DeviceComponents) => Promise<void>;
   readonly #stopped = new AbortController();
   #fetching = false;
+  #settled: Promise<void> = Promise.resolve();
   #again = false;
   #failures = 0;
   #cancelRetry: () => void = () => undefined;
@@ -26,7 +27,8 @@ export class ComponentList {
     readonly outbox: Outbox;
     readonly clock: Clock;
     readonly logger: Logger;
-    readonly onList: (list: DeviceComponents) => void;
+    /** Settles when the list is in force. Never rejects. */
+    readonly onList: (list: DeviceComponents) => Promise<void>;
   }) {
     this.#source = options.source;
     this.#outbox = options.outbox;
@@ -38,14 +40,23 @@ export class ComponentList {
   /** The list of the last time, so that a device without the cloud works after a restart. */
   start(): void {
     const kept = this.#outbox.loadDocument(DOCUMENT) as DeviceComponents | undefined;
-    if (kept !== undefined) this.#onList(kept);
+    if (kept !== undefined) void this.#onList(kept);
     this.refresh();
   }
 
   /** Asks the cloud; once more afterwards when it is asked for meanwhile. */
   refresh(): void {
     this.#again = this.#fetching;
-    if (!this.#fetching) void this.#fetch();
+    if (!this.#fetching) this.#settled = this.#fetch();
+  }
+
+  /** Settles when the list that is being fetched is in force, or cannot be had. */
+  async settled(): Promise<void> {
+    let seen: Promise<void> | undefined;
+    while (seen !== this.#settled) {
+      seen = this.#settled;
+      await seen;
+    }
   }
 
   stop(): void {
@@ -61,7 +72,7 @@ export class ComponentList {
       if (this.#stopped.signal.aborted) return;
       this.#failures = 0;
       this.#outbox.saveDocument(DOCUMENT, list);
-      this.#onList(list);
+      await this.#onList(list);
     } catch (cause) {
       if (this.#stopped.signal.aborted) return;
       const waitMs = Math.min(retryMaxMs, retryMs * 2 ** this.#failures++);

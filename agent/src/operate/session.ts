@@ -1,4 +1,10 @@
-import { type ComponentHealth, deviceRights, type Mac } from '@ares/protocol';
+import {
+  type CommandClaims,
+  type ComponentHealth,
+  deviceRights,
+  type Mac,
+  safeActions,
+} from '@ares/protocol';
 import { createTrustedClock } from '../clock/trusted-clock.ts';
 import { CommandRunner } from '../commands/command-runner.ts';
 import { ResultReporter } from '../commands/result-reporter.ts';
@@ -87,11 +93,10 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     outbox,
     clock,
     logger,
-    onList: (next) => {
+    onList: (next) =>
       components
         .apply(next)
-        .catch((cause: unknown) => logger.error('components cannot be applied', { cause }));
-    },
+        .catch((cause: unknown) => logger.error('components cannot be applied', { cause })),
   });
 
   const publisher = new Publisher({
@@ -136,6 +141,13 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger,
     report: (result) => reporter.report(result),
   });
+  /** A component that was attached a moment ago is waited for; the command's own end bounds the wait. */
+  const obey = async (claims: CommandClaims) => {
+    const { componentId, action } = claims;
+    if (components.get(componentId) === undefined) await list.settled();
+    if (!safeActions.includes(action)) await components.get(componentId)?.settled;
+    await commands.run(claims);
+  };
   const inbox = new Inbox({
     verify: createOrderVerifier(trust.commandKeys),
     deviceUuid: identity.deviceUuid,
@@ -144,7 +156,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     events: {
       onAcknowledgement: (message) => publisher.acknowledged(message, macs),
       onCommand: (claims) => {
-        commands.run(claims).catch((cause: unknown) => logger.error('command failed', { cause }));
+        obey(claims).catch((cause: unknown) => logger.error('command failed', { cause }));
       },
       onComponentsChanged: () => list.refresh(),
       onReset: (claims, token) => events.emit('reset-order', { claims, token }),

@@ -14,7 +14,7 @@ export interface Database {
 }
 
 /** The files that make up one database. */
-export function databaseFiles(path: string): string[] {
+function databaseFiles(path: string): string[] {
   return [path, `${path}-wal`, `${path}-shm`];
 }
 

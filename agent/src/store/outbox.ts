@@ -79,6 +79,8 @@ export function createOutbox(options: {
   const { database, quota, onDropped } = options;
   const { prepare } = database;
   const number = (text: string) => Number(Object.values(prepare(text).get() as Record<string, number>)[0]);
+  /** Lost to a full disk, where not even this can be written down. */
+  let unwritten = 0;
   let rows = number('SELECT count(*) FROM readings');
   let current: BootRow | undefined;
 
@@ -183,6 +185,7 @@ export function createOutbox(options: {
         return stored;
       } catch (cause) {
         if (!isDiskFull(cause)) throw cause;
+        unwritten += readings.length;
         onDropped(readings.length, 'disk full');
         return [];
       }
@@ -232,7 +235,7 @@ export function createOutbox(options: {
     stats: (): OutboxStats => ({
       rows,
       bytes: bytes(),
-      dropped: total('dropped'),
+      dropped: total('dropped') + unwritten,
       deadLetters: number('SELECT count(*) FROM dead_letters'),
     }),
     loadDocument: (name) => {

@@ -76,7 +76,7 @@ export interface OutboxStats {
 
 export type CommandState = 'received' | 'acting' | 'done';
 
-export interface ReceivedCommand {
+interface ReceivedCommand {
   readonly commandId: string;
   readonly assignment: number;
   readonly componentId: number;

@@ -31,7 +31,8 @@ export function nextBacklog(options: {
           componentType: first.componentType,
           limit: MAX_READINGS_PER_MESSAGE + held.countOf(order),
         })
-        .filter(free);
+        .filter(free)
+        .slice(0, MAX_READINGS_PER_MESSAGE);
     }
     // The rest of a boot that is put off is not worth reading.
     const rest = postponed(last.boot.order) ? Number.MAX_SAFE_INTEGER : last.reading.seq;

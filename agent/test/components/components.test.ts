@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { until } from '../support/fake-clock.ts';
+import { signOrder } from '../support/fake-cloud.ts';
 import { createOddDrivers, odd, oddList } from '../support/odd-drivers.ts';
 import {
   type Bench,
@@ -7,6 +9,7 @@ import {
   dht22,
   pump,
   startBench,
+  tellComponentsChanged,
 } from '../support/session-bench.ts';
 
 const healthOf = (bench: Bench, componentId: number) =>
@@ -76,6 +79,24 @@ describe('when the components change on the server', () => {
     await changeComponents(bench, oddList([odd(9, 'works')]));
     expect([drivers.starts, drivers.stops]).toEqual([2, 1]);
     expect(bench.session.status().components.map(({ componentId }) => componentId)).toEqual([9]);
+  });
+
+  it('waits with a command for a component that is only being attached', async () => {
+    const bench = await startBench({ items: [dht22] });
+    bench.components = componentList([dht22, pump], 2);
+    let answer: () => void = () => undefined;
+    bench.beforeFetch = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await tellComponentsChanged(bench);
+    await until('the list is asked for', () => bench.fetches === 2);
+    const order = bench.cloud.claims();
+    bench.broker.deliver(order.topic, await signOrder(order));
+    await bench.advance(1_000);
+    expect(bench.cloud.results).toEqual([]);
+    answer();
+    await until('it ran', () => bench.pumpOn());
+    expect(bench.cloud.results).toMatchObject([{ commandId: order.jti, outcome: 'COMPLETED' }]);
   });
 
   it('makes the output of a component that leaves safe before its driver is gone', async () => {

@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/ports/logger.ts';
+import { openDatabase } from '../../src/store/database.ts';
 import { openDeviceStore } from '../../src/store/device-store.ts';
-import type { OutboxQuota } from '../../src/store/outbox.ts';
+import { createOutbox, type OutboxQuota, outboxSchema } from '../../src/store/outbox.ts';
 import type { DeviceStore, NewReading } from '../../src/store/types.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
@@ -120,6 +121,33 @@ describe('the outbox', () => {
       );
     expect(outbox.stats().bytes).toBeLessThan(maxBytes + 40_000);
     expect(outbox.stats().dropped).toBeGreaterThan(0);
+  });
+
+  it('FSP-03 counts what a full disk would not take, and goes on as soon as there is room', () => {
+    const database = openDatabase({
+      path: join(dir, 'full.db'),
+      schema: outboxSchema,
+      logger: silentLogger,
+      now: () => 1,
+    });
+    const dropped: string[] = [];
+    const outbox = createOutbox({
+      database,
+      quota: { maxRows: 1e9, maxBytes: 1e9, maxDeadLetters: 3 },
+      onDropped: (count, why) => dropped.push(`${count} ${why}`),
+    });
+    outbox.beginBoot(boot('a'));
+    outbox.insert([reading(0)], at);
+    database.sql.exec('PRAGMA max_page_count = 1');
+    const tick = Array.from({ length: 400 }, (_, n) => reading(n));
+    while (dropped.length === 0) outbox.insert(tick, at);
+    const { rows } = outbox;
+    expect(dropped).toEqual(['400 disk full']);
+    expect(outbox.stats()).toMatchObject({ rows, dropped: 400 });
+    database.sql.exec('PRAGMA max_page_count = 100000');
+    expect(outbox.insert([reading(1)], at)[0]?.reading.seq).toBe(rows + 1);
+    database.close();
+    open();
   });
 
   it('stores all readings of a tick or none', () => {

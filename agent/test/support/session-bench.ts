@@ -51,6 +51,8 @@ export interface Bench {
   /** What the component source answers, or throws. */
   components: DeviceComponents | Error;
   fetches: number;
+  /** The component source waits for it. */
+  beforeFetch: Promise<void>;
   readonly drivers: { registry: DriverRegistry };
   /** Level of the pump's line. */
   pumpOn(): boolean;
@@ -133,6 +135,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     drivers,
     components: componentList(options.items ?? [dht22, pump]),
     fetches: 0,
+    beforeFetch: Promise.resolve(),
     pumpOn: () => bench.hardware.gpio.level(17) === '1',
     crash: () => {
       broker.drop();
@@ -168,6 +171,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       componentSource: {
         fetch: async () => {
           bench.fetches++;
+          await bench.beforeFetch;
           if (bench.components instanceof Error) throw bench.components;
           return bench.components;
         },
@@ -203,15 +207,20 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
   return bench;
 }
 
-/** Changes the list in the cloud and has the device told. */
+/** Changes the list in the cloud and waits until the device has it. */
 export async function changeComponents(bench: Bench, components: Bench['components']): Promise<void> {
   bench.components = components;
+  await tellComponentsChanged(bench);
+  await bench.cloud.allOrdersRead();
+  await bench.advance(0);
+}
+
+/** Sends the order to fetch the list again. */
+export async function tellComponentsChanged(bench: Bench): Promise<void> {
   const topic = topics.componentsChanged.build({ deviceUuid });
   const { jti, aud, asg, iat, exp } = bench.cloud.claims();
   const token = await signOrder({ aud, asg, topic, jti, iat, exp, seq: 2 }, { typ: 'components+jwt' });
   bench.broker.deliver(topic, token);
-  await bench.cloud.allOrdersRead();
-  await bench.advance(0);
 }
 
 function makeHardware(): MockHardware {

@@ -177,10 +177,10 @@ describe('without an answer', () => {
   });
 
   it('keeps a place for live readings while the backlog is not answered', async () => {
-    const bench = await startBench({ items: [dht22, pump] });
+    const bench = await startBench({ items: [dht22, pump], config: { maxUnacknowledged: 2 } });
     bench.broker.drop();
     bench.broker.refuse('NETWORK');
-    await bench.advance(14_400_000);
+    await bench.advance(1_800_000);
     bench.cloud.answering = false;
     bench.broker.refuse();
     while (bench.session.status().connection.state !== 'connected') await bench.advance(1_000);
