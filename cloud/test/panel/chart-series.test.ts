@@ -1,6 +1,13 @@
 import { builtInComponentTypes } from '@ares/protocol';
 import { describe, expect, it } from 'vitest';
-import { mergePoints, planCharts, summarize, toColumns } from '../../src/panel/web/chart-series.ts';
+import {
+  mergePoints,
+  planCharts,
+  spanStart,
+  summarize,
+  toColumns,
+  valueRange,
+} from '../../src/panel/web/chart-series.ts';
 
 const point = (at: number, value: number, metric = 'temperature') => ({ componentId: 1, metric, at, value });
 
@@ -58,6 +65,23 @@ describe('a chart', () => {
       ['cpu', '%', 'load_average', 'load_peak', 'memory_used'],
       ['cpu', 'Cel', 'temperature'],
     ]);
+  });
+
+  it('spans an hour, or what there is, but no less than five minutes', () => {
+    const now = 10_000_000;
+    const begun = (at: number) => spanStart(new Map([['1.x', [[at, 1] as const]]]), now);
+    expect(begun(now - 9_000_000)).toBe(now - 3_600_000);
+    expect(begun(now - 1_000_000)).toBe(now - 1_000_000);
+    expect(begun(now - 5_000)).toBe(now - 300_000);
+    expect(spanStart(new Map(), now)).toBe(now - 300_000);
+  });
+
+  it('does not blow noise up to the height of the chart', () => {
+    const [low, high] = valueRange(22.8, 22.9);
+    expect(high - low).toBeGreaterThan(1);
+    expect(valueRange(0, 100)[1]).toBeCloseTo(105);
+    const [zero, above] = valueRange(0, 0);
+    expect(above).toBeGreaterThan(zero);
   });
 
   it('is told in words as well', () => {

@@ -67,6 +67,14 @@ describe('the fleet', () => {
     expect(fleet.states.size).toBe(0);
   });
 
+  it('shows nothing of the former owner of a device that was given away', () => {
+    const fleet = after(
+      { kind: 'state', state: state(one, '2030-01-01T00:00:10Z') },
+      { kind: 'listed', devices: [device(one, { lifeCycle: 'RELEASED', claimedAt: null })] },
+    );
+    expect(fleet.states.size).toBe(0);
+  });
+
   it('keeps the list when asking for it anew failed, and says so', () => {
     const fleet = after(
       { kind: 'listed', devices: [device(one)] },

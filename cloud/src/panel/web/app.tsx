@@ -35,7 +35,15 @@ export function App() {
         </a>
         <LinkState />
         <span class="who">{signedIn.user.email}</span>
-        <button type="button" class="quiet" onClick={() => panel.signOut()}>
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            // The next account begins at its own list; after a session that merely ended the place is kept.
+            location.hash = '#/';
+            panel.signOut();
+          }}
+        >
           Sign out
         </button>
       </header>

@@ -87,6 +87,23 @@ export function planCharts(componentId: number, type: ComponentType): ChartPlan[
   }));
 }
 
+const LONGEST_SPAN_MS = 3_600_000;
+const SHORTEST_SPAN_MS = 300_000;
+
+/** Where the shown span begins: an hour ago, or later when there is less to show, then at the first reading. */
+export function spanStart(history: History, now: number): number {
+  const first = Math.min(...[...history.values()].map((series) => series[0]?.[0] ?? now), now);
+  return Math.max(now - LONGEST_SPAN_MS, Math.min(first, now - SHORTEST_SPAN_MS));
+}
+
+/** The value axis: some air around the values, and never so narrow that noise looks like weather. */
+export function valueRange(min: number, max: number): [number, number] {
+  const least = Math.max(1e-6, 0.05 * Math.max(Math.abs(min), Math.abs(max)));
+  const middle = (min + max) / 2;
+  const half = Math.max((max - min) * 0.55, least / 2);
+  return [middle - half, middle + half];
+}
+
 /** Lowest, highest and newest value, for those who do not see the picture. */
 export function summarize(series: Series): { min: number; max: number; last: number } | undefined {
   if (series.length === 0) return undefined;

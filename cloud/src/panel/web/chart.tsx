@@ -1,6 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { type ChartPlan, type Columns, type Series, summarize, toColumns } from './chart-series.ts';
+import {
+  type ChartPlan,
+  type Columns,
+  type Series,
+  summarize,
+  toColumns,
+  valueRange,
+} from './chart-series.ts';
 import { clockText, label, numberText, unitText } from './format.ts';
 
 const HEIGHT = 150;
@@ -37,7 +44,10 @@ export function Chart({ title, plan, series, from, to, loading }: ChartProps) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        scales: { x: { range: () => [latest.current.from / 1_000, latest.current.to / 1_000] } },
+        scales: {
+          x: { range: () => [latest.current.from / 1_000, latest.current.to / 1_000] },
+          y: { range: (_, min, max) => valueRange(min ?? 0, max ?? 1) },
+        },
         axes: [
           { ...axis(colors), values: (_, splits) => splits.map((at) => timeText(at)), space: 70, size: 26 },
           { ...axis(colors), size: 44, space: 24 },

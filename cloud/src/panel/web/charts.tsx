@@ -1,6 +1,13 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { Chart } from './chart.tsx';
-import { type ChartPlan, type History, mergePoints, planCharts, seriesKey } from './chart-series.ts';
+import {
+  type ChartPlan,
+  type History,
+  mergePoints,
+  planCharts,
+  seriesKey,
+  spanStart,
+} from './chart-series.ts';
 import { label, problemText } from './format.ts';
 import { useNow, usePanel } from './panel.ts';
 import type { Component, ComponentType, StateDocument } from './types.ts';
@@ -35,7 +42,13 @@ export function Charts({ deviceUuid, wiring, state }: ChartsProps) {
   );
   const now = useNow(10_000);
   const { history, problem, loading } = useHistory(deviceUuid, plans, state);
-  if (plans.length === 0) return null;
+  const measured = (plan: ChartPlan) =>
+    plan.metrics.some((metric) => history.has(seriesKey(plan.componentId, metric)));
+  // What a component never measured here, while it measures other things, needs no empty frame.
+  const reporting = new Set(plans.filter(measured).map(({ componentId }) => componentId));
+  const shown = plans.filter((plan) => measured(plan) || !reporting.has(plan.componentId));
+  if (shown.length === 0) return null;
+  const from = spanStart(history, now);
   return (
     <section>
       <h2>Last hour</h2>
@@ -45,13 +58,13 @@ export function Charts({ deviceUuid, wiring, state }: ChartsProps) {
         </p>
       )}
       <div class="charts">
-        {plans.map(({ title, ...plan }) => (
+        {shown.map(({ title, ...plan }) => (
           <Chart
             key={`${plan.componentId}.${plan.unit}`}
             title={title}
             plan={plan}
             series={plan.metrics.map((metric) => history.get(seriesKey(plan.componentId, metric)) ?? [])}
-            from={now - HOUR_MS}
+            from={from}
             to={now}
             loading={loading}
           />

@@ -73,7 +73,8 @@ export function DeviceList({ user }: { readonly user: User }) {
 function countText(fleet: Fleet): string {
   const devices = [...(fleet.devices?.values() ?? [])];
   const online = devices.filter(
-    (device) => presenceOf(device, fleet.states.get(device.deviceUuid)) === 'ONLINE',
+    (device) =>
+      device.claimedAt !== null && presenceOf(device, fleet.states.get(device.deviceUuid)) === 'ONLINE',
   ).length;
   return `${online} of ${devices.length} online`;
 }

@@ -36,7 +36,8 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
   switch (action.kind) {
     case 'listed': {
       const devices = new Map(action.devices.map((device) => [device.deviceUuid, device]));
-      const states = new Map([...fleet.states].filter(([uuid]) => devices.has(uuid)));
+      // A device that was given away shows nothing of its former owner.
+      const states = new Map([...fleet.states].filter(([uuid]) => devices.get(uuid)?.claimedAt != null));
       return { ...fleet, devices, states, listProblem: undefined };
     }
     case 'list-failed':
