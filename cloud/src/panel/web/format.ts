@@ -107,7 +107,7 @@ export function outcomeText(command: Command, now: number, overtaken = false): s
       const left = Date.parse(command.leaseEndsAt) - now;
       const end =
         left > 0
-          ? `goes off by itself in ${durationText(Math.ceil(left / 1_000) * 1_000)}`
+          ? `goes off by itself in ${durationText(Math.max(1, Math.floor(left / 1_000)) * 1_000)}`
           : `its time ended at ${clockText(command.leaseEndsAt)}`;
       return `Done${readBack}; ${end}.`;
     }
