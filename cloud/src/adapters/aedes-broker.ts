@@ -56,8 +56,9 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
 }
 
-const ALIVE_EVERY_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A client that does not read what is sent to it for so long is gone. */
+const DRAIN_TIMEOUT_MS = 15_000;
 /** A signed message, its topic and the rest of its header. */
 const LARGEST_PACKET_BYTES = MAX_SIGNED_MESSAGE_BYTES + 2_048;
 /** CONNECT with a will; anything larger from a stranger is refused. */
@@ -66,8 +67,6 @@ const LARGEST_FIRST_PACKET_BYTES = 8_192;
 export async function startBroker(options: {
   readonly tls: BrokerTls;
   readonly certificateStatus: CertificateStatusLookup;
-  /** Told every half minute whose connections are held here: a device may be silent and well. */
-  readonly alive?: (deviceUuids: readonly string[]) => Promise<void>;
   readonly security: SecurityReporter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -90,6 +89,10 @@ export async function startBroker(options: {
     ...door.handlers,
     ...traffic,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // No common queue: it would let one slow reader hold up everybody, and it is worked off by recursion, so a few
+    // thousand messages for nobody overflow the stack. What each publisher has under way is bounded by its socket.
+    concurrency: 0,
+    drainTimeout: DRAIN_TIMEOUT_MS,
     maxClientsIdLength: 64,
     maxTopicLevels: 10,
     queueLimit: 100,
@@ -132,13 +135,6 @@ export async function startBroker(options: {
   await once(server, 'listening');
 
   const sweep = setInterval(() => sessions.sweep(), config.sweepEveryMs ?? 5_000);
-  const aliveTimer = setInterval(() => {
-    const devices = sessions.devices();
-    if (devices.length === 0) return;
-    options
-      .alive?.(devices)
-      .catch((error: Error) => log.warn({ error: error.message }, 'presence was not noted'));
-  }, ALIVE_EVERY_MS);
   return {
     host: config.host,
     port: (server.address() as AddressInfo).port,
@@ -151,7 +147,6 @@ export async function startBroker(options: {
     connectedDevices: () => sessions.devices(),
     async close() {
       clearInterval(sweep);
-      clearInterval(aliveTimer);
       const closed = new Promise((done) => server.close(done));
       await new Promise<void>((done) => aedes.close(done));
       for (const socket of sockets) socket.destroy();

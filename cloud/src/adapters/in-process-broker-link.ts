@@ -34,7 +34,8 @@ export function createInProcessBrokerLink(broker: Aedes): BrokerLink {
         // Unlike the broker's clients, its own listeners get topics that begin with $ for a leading wildcard.
         if (filters.some((filter) => filterMatches(filter, packet.topic)))
           handler(packet.topic, packet.payload as Uint8Array);
-        done();
+        // Not at once: the broker would go on to its next queued message inside this call, and so on for ever.
+        queueMicrotask(done);
       };
       for (const filter of filters)
         await new Promise<void>((done) => broker.subscribe(filter, deliver, done));

@@ -95,6 +95,8 @@ export function createSecurityMonitor(options: {
     return failing > BROKER_SHARE * fleet.size;
   };
 
+  // One after another: what one judgement quarantines, the next may have to lift.
+  let judged: Promise<void> = Promise.resolve();
   const judge = async (deviceUuid: string, isCompromise: boolean): Promise<void> => {
     if (await brokerIsSuspected()) {
       if (!once('BROKER')) return;
@@ -138,7 +140,10 @@ export function createSecurityMonitor(options: {
       if (!NOT_AUTHENTIC.has(code)) return;
       const fresh = !failures.has(deviceUuid);
       const isCompromise = countFailure(deviceUuid);
-      if (isCompromise || (fresh && failures.size >= BROKER_DEVICES)) run(judge(deviceUuid, isCompromise));
+      if (isCompromise || (fresh && failures.size >= BROKER_DEVICES)) {
+        judged = judged.catch(() => undefined).then(() => judge(deviceUuid, isCompromise));
+        run(judged);
+      }
     },
     async flush() {
       await Promise.all(work);

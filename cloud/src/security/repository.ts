@@ -63,6 +63,14 @@ async function moveLifeCycle(
       .where('life_cycle', '=', from)
       .executeTakeFirst();
     if (moved.numUpdatedRows === 0n) return false;
+    if (to === 'ACTIVE')
+      await trx
+        .updateTable('alerts')
+        .set({ resolved_at: sql`now()` })
+        .where('kind', '=', 'COMPROMISE_SUSPECTED')
+        .where('resolved_at', 'is', null)
+        .where('device_id', '=', trx.selectFrom('devices').where('device_uuid', '=', deviceUuid).select('id'))
+        .execute();
     await writeAudit(trx, {
       actorUserId: null,
       action: to === 'QUARANTINED' ? 'device.quarantine' : 'device.lift-quarantine',

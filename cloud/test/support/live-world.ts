@@ -26,7 +26,6 @@ import { createDeviceDirectory } from '../../src/telemetry/directory.ts';
 import { createDirectoryRepository } from '../../src/telemetry/directory-repository.ts';
 import { createIngest, type IngestConfig } from '../../src/telemetry/ingest.ts';
 import { type BrokerWorld, brokerWorld, type TestDevice } from './broker-world.ts';
-import { useCloudDatabase } from './database.ts';
 import { silentLogger } from './quiet.ts';
 
 export type LiveWorld = Awaited<ReturnType<typeof liveWorld>>;
@@ -40,6 +39,8 @@ export async function liveWorld(
     wrap?: (database: CloudDatabase) => CloudDatabase;
     rate?: { perSecond: number; burst: number };
     quarantine?: boolean;
+    /** Default: one of its own. */
+    database?: CloudDatabase;
   } = {},
 ) {
   const clock = options.clock ?? { now: () => Date.now() };
@@ -47,7 +48,8 @@ export async function liveWorld(
     clock,
     config: { birthWithinMs: 1e12, publishRate: options.rate ?? { perSecond: 1e6, burst: 1e6 } },
   });
-  const database = await useCloudDatabase();
+  // Imported late: it exists only inside a test run, and measurements use this world too.
+  const database = options.database ?? (await (await import('./database.ts')).useCloudDatabase());
   const wrapped = options.wrap?.(database) ?? database;
   const log = silentLogger;
   const security = createSecurityMonitor({

@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
+import { topics } from '@ares/protocol';
+import mqttPacket from 'mqtt-packet';
+import { afterEach, expect, it } from 'vitest';
+import { type BrokerWorld, brokerWorld, type TestDevice } from '../../cloud/test/support/broker-world.ts';
+import { until } from '../../cloud/test/support/quiet.ts';
+
+let world: BrokerWorld;
+afterEach(async () => {
+  await world?.close();
+});
+
+/** A client that does not wait for anything. */
+async function rawConnection(device: TestDevice) {
+  const socket = connect({
+    host: '127.0.0.1',
+    port: world.broker.port,
+    servername: 'localhost',
+    ca: world.ca.caCertificates.root,
+    key: device.keyPem,
+    cert: device.chainPem,
+  });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  socket.write(
+    mqttPacket.generate({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      clientId: device.deviceUuid,
+      keepalive: 60,
+    }),
+  );
+  await once(socket, 'data');
+  return socket;
+}
+
+const publish = (topic: string) =>
+  mqttPacket.generate({ cmd: 'publish', topic, payload: 'x', qos: 0, dup: false, retain: false });
+
+it.each(['heard', 'not heard'])(
+  'MQTT-08 outlives 30,000 small messages at once on a topic that is %s',
+  async (kind) => {
+    world = await brokerWorld({ config: { publishRate: { perSecond: 1e6, burst: 1e6 } } });
+    const [flooding, honest] = [await world.issue(), await world.issue()];
+    let heard = 0;
+    const topic = topics.otaStatus.build(flooding);
+    if (kind === 'heard')
+      await world.broker.link.subscribe([topics.otaStatus.filter()], () => {
+        heard += 1;
+      });
+    const socket = await rawConnection(flooding);
+    socket.write(Buffer.concat(Array.from({ length: 30_000 }, () => publish(topic))));
+    const client = await world.connect(honest);
+    const mine: string[] = [];
+    await world.broker.link.subscribe([topics.commandsStatus.filter()], (name) => mine.push(name));
+    await client.publishAsync(topics.commandsStatus.build(honest), 'honest', { qos: 1 });
+    await until(() => mine.length === 1, 'the honest message');
+    if (kind === 'heard') await until(() => heard === 30_000, 'the flood');
+    expect(world.broker.connectedDevices()).toContain(honest.deviceUuid);
+    socket.destroy();
+  },
+);
+
+it('MQTT-08 slows a flood down to the rate of one device and reports it, and others do not wait', async () => {
+  world = await brokerWorld({ config: { publishRate: { perSecond: 100, burst: 50 } } });
+  const [flooding, honest] = [await world.issue(), await world.issue()];
+  let flood = 0;
+  let served = 0;
+  await world.broker.link.subscribe([topics.otaStatus.build(flooding)], () => {
+    flood += 1;
+  });
+  await world.broker.link.subscribe([topics.otaStatus.build(honest)], () => {
+    served += 1;
+  });
+  const socket = await rawConnection(flooding);
+  const start = performance.now();
+  socket.write(Buffer.concat(Array.from({ length: 5_000 }, () => publish(topics.otaStatus.build(flooding)))));
+  const client = await world.connect(honest);
+  for (let i = 0; i < 30; i++) await client.publishAsync(topics.otaStatus.build(honest), 'x', { qos: 1 });
+  await until(() => served === 30, 'the honest messages');
+  expect(performance.now() - start).toBeLessThan(5_000);
+  expect(flood).toBeLessThan(1_000);
+  expect(
+    world.events.some(
+      ({ code, deviceUuid }) => code === 'PUBLISH_RATE' && deviceUuid === flooding.deviceUuid,
+    ),
+  ).toBe(true);
+  socket.destroy();
+});
