@@ -135,6 +135,18 @@ describe('CLM-15 a claim that a stranger keeps pending for ever', () => {
 });
 
 describe('first use, where an administrator allowed it', () => {
+  it('pins only the key that the app read from the device, not one that completes in its place', async () => {
+    const firstUseUntil = new Date(world.clock.now() + 86_400_000);
+    const device = await world.device({ identityKeyHash: null, firstUseUntil });
+    const owner = await world.user();
+    const { claimId, nonce } = await world.claims.claim(device.claimBody, owner);
+    const identity = makeIdentity();
+    const forged = await device.request({ grant: 'claim', claimId, nonce, identity });
+    expect(await outcome(world.credentials.request(forged, undefined))).toBe('IDENTITY_MISMATCH');
+    const honest = await device.request({ grant: 'claim', claimId, nonce });
+    expect(await world.credentials.request(honest, undefined)).toMatchObject({ assignment: 1 });
+  });
+
   it('pins the key of the first completed claim, once, and says so in the audit log', async () => {
     const until = new Date(world.clock.now() + 86_400_000);
     const device = await world.device({ identityKeyHash: null, firstUseUntil: until });

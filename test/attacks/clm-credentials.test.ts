@@ -173,6 +173,10 @@ describe('CLM-06 CLM-08 requests for certificates that must not be', () => {
     await send(await one.request({ grant: 'claim', ...pick(await claim(one)), csr }));
     const pending = pick(await claim(two));
     expect(await send(await two.request({ grant: 'claim', ...pending, csr }))).toBe('KEY_IN_USE');
+    const owned = await world.device();
+    await world.claimed(await world.user(), owned);
+    const nonce = await world.nonce(owned);
+    expect(await send(await owned.request({ grant: 'identity', nonce, csr }))).toBe('KEY_IN_USE');
     const identityAsCsr = await makeCsr({ keys: await asCryptoKeys(one) });
     expect(await send(await two.request({ grant: 'claim', ...pending, csr: identityAsCsr }))).toBe(
       'KEY_IN_USE',
@@ -221,12 +225,14 @@ describe('CLM-14 secrets in what is stored', () => {
     const csr = await makeCsr();
     const answer = await send(await device.request({ grant: 'claim', ...pick(pending), csr }));
     if (typeof answer === 'string') throw new Error(answer);
+    // Before the revocation, which deletes the shared secret: it must be there, and sealed.
+    const held = await dump();
     await world.recovery.revoke({ deviceUuid: device.deviceUuid, actorUserId: owner.userId });
     const { token } = await world.recovery.token({
       deviceUuid: device.deviceUuid,
       actorUserId: owner.userId,
     });
-    const everything = await dump();
+    const everything = `${held}\n${await dump()}`;
     expect(everything).toContain(device.deviceUuid);
     expect(everything).not.toMatch(/PRIVATE KEY|"d":/);
     for (const secret of [pending.nonce, token, answer.sharedSecret]) {

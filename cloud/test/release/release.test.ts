@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { topics } from '@ares/protocol';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createReleaseService } from '../../src/release/service.ts';
 import { type CredentialsWorld, credentialsWorld, outcome } from '../support/credentials-world.ts';
+import { silentLogger } from '../support/quiet.ts';
 import type { TestDevice } from '../support/test-device.ts';
 
 let world: CredentialsWorld;
@@ -110,7 +113,12 @@ describe('when the owner unlinks a device', () => {
   it('leaves the session three seconds to hear the order, then revokes the certificate', async () => {
     const { device, answer, by } = await owned();
     const ended: string[] = [];
-    const heard = new Promise<void>((done) => {
+    let done: () => void = () => undefined;
+    const heard = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    // The listening connection says by `missed` that it is up; a notice before that would not be heard.
+    await new Promise<void>((up) => {
       world.database.listen(
         'endSession',
         ({ deviceUuid, reason }) => {
@@ -118,7 +126,7 @@ describe('when the owner unlinks a device', () => {
           ended.push(reason);
           done();
         },
-        () => undefined,
+        up,
       );
     });
     await world.release.release(by);
@@ -181,7 +189,29 @@ describe('when the owner unlinks a device', () => {
 
   it('is done once when it is asked for twice at the same moment', async () => {
     const { device, by } = await owned();
-    const twice = await Promise.all([outcome(world.release.release(by)), outcome(world.release.release(by))]);
+    // Both have found the running assignment before either ends it.
+    let signing = 0;
+    let open: () => void = () => undefined;
+    const both = new Promise<void>((go) => {
+      open = go;
+    });
+    const { database, clock, published } = world;
+    const release = createReleaseService({
+      database,
+      clock,
+      log: silentLogger,
+      newUuid: randomUUID,
+      broker: { publish: async (topic, payload) => void published.push({ topic, payload: String(payload) }) },
+      orders: {
+        async sign(type, claims) {
+          signing += 1;
+          if (signing === 2) open();
+          await both;
+          return world.orders.sign(type, claims);
+        },
+      },
+    });
+    const twice = await Promise.all([outcome(release.release(by)), outcome(release.release(by))]);
     expect(twice.filter((answer) => answer === 'CONFLICT')).toHaveLength(1);
     expect(orderTo(device)).toHaveLength(1);
   });
