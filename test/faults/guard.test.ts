@@ -28,7 +28,7 @@ afterEach(async () => {
 async function startAgent(options: { leaseMs: number; blockMs?: number }): Promise<ChildProcess> {
   const program = [
     '--conditions=@ares/source',
-    join(root, 'test/faults/guard-agent.ts'),
+    join(root, 'test/support/guard-agent.ts'),
     JSON.stringify({ boardDir: board.dir, ...options }),
   ];
   const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });

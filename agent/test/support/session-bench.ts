@@ -10,7 +10,7 @@ import type { Credentials } from '../../src/identity/types.ts';
 import { defaultOperatingConfig, type OperatingConfig } from '../../src/operate/config.ts';
 import { createOperatingSession } from '../../src/operate/session.ts';
 import type { OperatingSession, Random } from '../../src/operate/types.ts';
-import { silentLogger } from '../../src/ports/logger.ts';
+import { createLogger } from '../../src/ports/logger.ts';
 import { openDeviceStore } from '../../src/store/device-store.ts';
 import type { DeviceStore } from '../../src/store/types.ts';
 import { createFakeBroker, type FakeBroker } from './fake-broker.ts';
@@ -54,6 +54,8 @@ export interface Bench {
   /** The component source waits for it. */
   beforeFetch: Promise<void>;
   readonly drivers: { registry: DriverRegistry };
+  /** Every line of the log, the finest too. */
+  readonly log: string[];
   /** Level of the pump's line. */
   pumpOn(): boolean;
   /** A process that is gone without a word, and its successor on the same disk. */
@@ -85,7 +87,7 @@ export const credentials: Credentials = {
   hardwareVersion: 'sim-1',
   hardwareVariant: 'default',
   cloudTime: 0,
-  privateKeyPem: 'key',
+  privateKeyPem: '-----BEGIN PRIVATE KEY-----\nCANARY\n-----END PRIVATE KEY-----',
 };
 
 export function createTestRandom(seed = 1): Random {
@@ -123,6 +125,8 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
   });
   // Imported before, so that loading a driver takes no real time.
   for (const componentType of ['dht22', 'pump', 'led', 'cpu']) await preload(componentType);
+  const log: string[] = [];
+  const logger = createLogger({ write: (line) => log.push(line), now: () => clock.now(), level: 'debug' });
   const drivers = { registry: createDriverRegistry() };
   let bootSeed = 1;
 
@@ -132,6 +136,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     broker,
     cloud,
     hardware: makeHardware(),
+    log,
     drivers,
     components: componentList(options.items ?? [dht22, pump]),
     fetches: 0,
@@ -158,7 +163,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     // The clock of a process that is gone runs nothing any more: each life has its own view of time.
     const life = lifeOf(clock);
     bench.guard = createFakeGuard({ gpio: bench.hardware.gpio, clock });
-    bench.store = openDeviceStore({ dir, logger: silentLogger, clock });
+    bench.store = openDeviceStore({ dir, logger, clock });
     bench.session = createOperatingSession({
       identity: {
         deviceUuid,
@@ -182,7 +187,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       store: bench.store,
       guard: bench.guard,
       clock: life.clock,
-      logger: silentLogger,
+      logger,
       random: createTestRandom(bootSeed++),
       config: { ...defaultOperatingConfig, agentVersion: '0.1.0', ...options.config },
     });

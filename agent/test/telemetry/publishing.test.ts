@@ -194,6 +194,40 @@ describe('without an answer', () => {
   });
 });
 
+describe('a long time without the cloud', () => {
+  it('FSP-06 20,000 readings go out in order, each once, beside what is measured meanwhile', async () => {
+    const bench = await startBench({ items: [dht22] });
+    bench.broker.drop();
+    bench.broker.refuse('NETWORK');
+    const outbox = bench.store.openOutbox(1);
+    const reading = {
+      componentId: 1,
+      componentType: 'dht22',
+      metric: 'humidity',
+      value: 1,
+      quality: 'good',
+    } as const;
+    for (let i = 0; i < 400; i++)
+      outbox.insert(
+        Array.from({ length: 50 }, () => reading),
+        {
+          time: { measuredAt: bench.clock.now() },
+          uptimeMs: 1_000 + i,
+        },
+      );
+    const before = bench.cloud.telemetry.length;
+    bench.broker.refuse();
+    await bench.advance(60_000);
+    expect(rows(bench)).toBeLessThan(10);
+    expect(bench.cloud.stored.size).toBeGreaterThanOrEqual(20_000);
+    const backlog = bench.cloud.telemetry.slice(before).filter(({ readings }) => readings.length === 500);
+    const seqs = backlog.flatMap(({ readings }) => readings.map(({ seq }) => seq));
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    const all = bench.cloud.telemetry.flatMap(({ readings }) => readings.map(({ seq }) => seq));
+    expect(new Set(all).size).toBe(all.length);
+  });
+});
+
 describe('what is sent', () => {
   it('never exceeds 64 KiB, whatever waits', async () => {
     const bench = await startBench({ items: [dht22] });
