@@ -21,10 +21,16 @@ export interface AresProcess {
   readonly exited: Promise<number | null>;
 }
 
-/** A folder that only its owner may enter, as in a newcomer's `mktemp -d`. */
+/** A folder that only its owner may enter, as in a newcomer's `mktemp -d`. `ARES_KEEP=1` leaves it for a look. */
 export function temporaryHome(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'ares-'));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return {
+    path,
+    remove: () => {
+      if (process.env['ARES_KEEP'] === undefined) rmSync(path, { recursive: true, force: true });
+      else console.log(`kept: ${path}`);
+    },
+  };
 }
 
 export async function freePort(): Promise<number> {

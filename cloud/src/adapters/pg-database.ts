@@ -40,8 +40,10 @@ export function openPgDatabase(options: {
     types,
     connectionTimeoutMillis: 10_000,
   });
-  // An idle connection that the server ends must not end the process.
+  // A connection that the server ends must not end the process: neither an idle one, nor one that is lent out,
+  // whose failure its query reports as well.
   pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 
   const listeners = new Map<NoticeKind, Set<Heard>>();
