@@ -8,8 +8,8 @@ import * as repository from './repository.ts';
 import type { AssignmentRow } from './types.ts';
 
 /** Wrong tokens for one device in ten minutes, after which it is asked to slow down. */
-export const RECOVERY_TRIES = 5;
-export const RECOVERY_WINDOW_MS = 600_000;
+const RECOVERY_TRIES = 5;
+const RECOVERY_WINDOW_MS = 600_000;
 
 /**
  * Grant `recovery`: the owner's one-time token lets a new identity key take the place of the old one, which is

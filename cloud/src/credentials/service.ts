@@ -1,6 +1,6 @@
 import { ProblemError } from '@ares/protocol';
 import type { CredentialsAnswer, CredentialsRequest } from '@ares/protocol/http/device';
-import { begin } from './begin.ts';
+import { type Begun, begin } from './begin.ts';
 import { checkRequest } from './check-request.ts';
 import { keepFindings } from './findings.ts';
 import { createIssuance } from './issuance.ts';
@@ -34,13 +34,17 @@ export function createCredentialsService(options: {
       const checked = await checkRequest(request, { authority: ports.authority, apiHosts, peer: current });
       const nowMs = clock.now();
       const findings: Finding[] = [];
-      const begun = await database.db
-        .transaction()
-        .execute((trx) => begin(trx, checked, { ports, config, nowMs, find: (f) => findings.push(f) }))
-        .catch((error: unknown) => {
-          throw asKeyInUse(error);
-        })
-        .finally(() => keepFindings(database, findings, nowMs));
+      const find = (finding: Finding) => void findings.push(finding);
+      let begun: Begun;
+      try {
+        begun = await database.db
+          .transaction()
+          .execute((trx) => begin(trx, checked, { ports, config, nowMs, find }));
+      } catch (error) {
+        throw asKeyInUse(error);
+      } finally {
+        await keepFindings(database, findings, nowMs);
+      }
       if ('refused' in begun) throw begun.refused;
       return issuance.complete(begun.certificateId, checked.csr);
     },

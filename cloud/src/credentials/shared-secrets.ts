@@ -10,9 +10,3 @@ export function sharedSecretContext(deviceUuid: string, assignment: number, n: n
 export function keyId(assignment: number, n: number): string {
   return `a${assignment}.${n}`;
 }
-
-/** Inverse of {@link keyId}; `undefined` for any other text. */
-export function parseKeyId(kid: string): { readonly assignment: number; readonly n: number } | undefined {
-  const match = /^a([1-9][0-9]{0,9})\.([1-9][0-9]{0,5})$/.exec(kid);
-  return match === null ? undefined : { assignment: Number(match[1]), n: Number(match[2]) };
-}

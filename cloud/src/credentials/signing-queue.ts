@@ -14,7 +14,7 @@ export interface SigningQueueConfig {
   readonly maxWaitMs: number;
 }
 
-export const signingQueueDefaults: SigningQueueConfig = { perSecond: 100, maxWaitMs: 2_000 };
+const signingQueueDefaults: SigningQueueConfig = { perSecond: 100, maxWaitMs: 2_000 };
 
 /** Hands requests to the certificate authority at a set rate: a fleet that comes back at once must not drown it. */
 export interface SigningQueue {

@@ -3,7 +3,7 @@ import type { CommandStatus } from '../database/schema.ts';
 import type { Queries } from '../ports/database.ts';
 
 /** Code of commands that were open when their assignment ended. */
-export const ASSIGNMENT_ENDED = 'ASSIGNMENT_ENDED';
+const ASSIGNMENT_ENDED = 'ASSIGNMENT_ENDED';
 
 /**
  * Ends an assignment in the caller's transaction: its secret is gone and its open commands reach a final state.

@@ -12,7 +12,7 @@ import { assertSignedByDevice } from '../standing/signed-by-device.ts';
 import * as repository from './repository.ts';
 import type { ReleaseService } from './service.ts';
 
-export interface ResetReceipt {
+interface ResetReceipt {
   readonly deviceUuid: string;
   readonly assignment: number;
   /** `jti` of the order; `null` for a reset by button or CLI. */

@@ -12,7 +12,7 @@ import { endAssignment } from './end-assignment.ts';
 import * as repository from './repository.ts';
 
 /** How long a released device may still use its session, to hear the order and to say so. */
-export const RELEASE_GRACE_MS = 3_000;
+const RELEASE_GRACE_MS = 3_000;
 const SWEEP_MS = 1_000;
 
 /**
