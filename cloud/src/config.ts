@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 /** What one process of the cloud does. `all` is every one of them. */
 export const roles = ['api', 'ingest', 'broker', 'jobs'] as const;
-export type Role = (typeof roles)[number];
+type Role = (typeof roles)[number];
 
 export interface CloudConfig {
   readonly roles: ReadonlySet<Role>;
@@ -25,7 +25,7 @@ export interface CloudConfig {
 }
 
 /** Where a server listens and how devices are told to reach it. */
-export interface Endpoint {
+interface Endpoint {
   /** Address to listen on. */
   readonly bind: string;
   /** Host name or IP address that devices use; the server's certificate carries it. */

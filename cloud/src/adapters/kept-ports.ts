@@ -17,7 +17,7 @@ const HIGHEST = 30_000;
 const TRIES = 50;
 
 /** A port is taken, or the file that keeps ports is damaged. The message says what to do. */
-export class PortError extends Error {
+class PortError extends Error {
   override readonly name = 'PortError';
   readonly code: 'PORT_TAKEN' | 'NO_FREE_PORT' | 'PORTS_DAMAGED';
 

@@ -12,7 +12,7 @@ const DATABASE_LOST = /Connection terminated|timeout exceeded when trying to con
  * The one place where an error becomes an answer. A {@link ProblemError} may be seen by the caller; of anything
  * else only the log learns more than its kind.
  */
-export function toProblem(error: unknown): ProblemError {
+function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof CertificateAuthorityError) return fromAuthority(error);
   if (error instanceof SecretStoreError && error.code === 'UNAVAILABLE') return unavailable(error);

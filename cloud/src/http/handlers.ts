@@ -1,9 +1,9 @@
 import type { BodyOf, Contract, ParamsOf, QueryOf, Route, RouteId } from '@ares/protocol/http';
 import type { z } from 'zod';
-import type { Caller, RoleName } from '../accounts/types.ts';
+import type { Caller } from '../accounts/types.ts';
 import type { DeviceAccess } from '../devices/types.ts';
 
-export type { Caller, DeviceAccess, RoleName };
+export type { Caller, DeviceAccess };
 
 /** The device whose certificate was presented, is in time and stands as ACTIVE in the table at this request. */
 export interface DevicePeer {

@@ -89,7 +89,7 @@ function secureContext({ key, chain, root }: DeviceTls): SecureContextOptions {
 }
 
 /** The address cannot be listened on; the message says what to do. */
-export class ListenError extends Error {
+class ListenError extends Error {
   override readonly name = 'ListenError';
   readonly code: 'PORT_TAKEN' | 'ADDRESS_REFUSED';
 

@@ -4,7 +4,7 @@ import { isAdmin } from '../accounts/types.ts';
 import type { Caller, DeviceAccess, DevicePeer } from './handlers.ts';
 
 /** What a policy may look at. */
-export interface PolicyRequest {
+interface PolicyRequest {
   /** The `authorization` header, or `''`. */
   readonly authorization: string;
   /** The `{id}` of the path, checked by the contract. @throws {ProblemError} INVALID_REQUEST */
@@ -21,7 +21,7 @@ export interface PresentedCertificate {
 }
 
 /** What a policy found out about the sender. */
-export interface Grant {
+interface Grant {
   readonly caller?: Caller;
   readonly access?: DeviceAccess;
   readonly device?: DevicePeer;

@@ -3,7 +3,7 @@ import type { Queries } from '../ports/database.ts';
 
 const DAY_MS = 86_400_000;
 /** Raw readings stay for a week (DESIGN §8); what is older is refused finally at ingest. */
-export const RAW_DAYS = 7;
+const RAW_DAYS = 7;
 const AHEAD_DAYS = 7;
 
 /** Day partitions for everything that ingest may still take, and a week ahead. Safe to repeat. */

@@ -226,7 +226,7 @@ describe('a certificate beside a signature in the body', () => {
     await ask();
     accepted.add(identity.serial);
     await ask();
-    expect(reached.map(({ context }) => (context as { device?: object }).device)).toEqual([
+    expect(reached.map(({ context }) => (context as unknown as { device?: object }).device)).toEqual([
       undefined,
       { deviceId: 7, deviceUuid, certificateSerial: identity.serial },
     ]);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { type ProblemDetails, problemCodes } from '@ares/protocol';
 import { buildPath, type Route, type RouteId } from '@ares/protocol/http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { problemDetails } from '../../../protocol/src/http/schemas.ts';
-import { createHttpApp, routesOf } from '../../src/http/app.ts';
+import { createHttpApp, type HttpAppParts, routesOf } from '../../src/http/app.ts';
 import type { Handlers } from '../../src/http/handlers.ts';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
 
@@ -45,8 +45,23 @@ async function ask(
     signal: abort.signal,
   });
   const body = response.status === 204 ? undefined : await response.json();
-  const problem = response.status >= 400 && response.status !== 503 ? problemDetails.parse(body) : undefined;
+  const problem = response.status >= 400 && response.status !== 503 ? asProblem(body) : undefined;
   return { status: response.status, code: problem?.code, headers: response.headers };
+}
+
+/** The one shape of every refusal. */
+function asProblem(body: unknown): ProblemDetails {
+  expect(body).toMatchObject({
+    type: expect.stringMatching(/^urn:ares:problem:/),
+    title: expect.any(String),
+    status: expect.any(Number),
+    code: expect.any(String),
+    detail: expect.any(String),
+    requestId: expect.any(String),
+  });
+  const problem = body as ProblemDetails;
+  expect(problemCodes).toContain(problem.code);
+  return problem;
 }
 
 describe('without credentials', () => {
@@ -143,7 +158,11 @@ describe('the table of routes', () => {
     const parts = { log: {}, limits: {}, policies: {}, clock: {}, closing: new AbortController().signal };
     const handlers = Object.fromEntries(walk.slice(1).map(([id]) => [id, async () => undefined]));
     expect(() =>
-      createHttpApp({ ...(parts as never), listener: 'public', handlers: handlers as unknown as Handlers }),
+      createHttpApp({
+        ...(parts as unknown as HttpAppParts),
+        listener: 'public',
+        handlers: handlers as unknown as Handlers,
+      }),
     ).toThrow(`The route ${walk[0]![0]} of the contract has no handler.`);
   });
 
