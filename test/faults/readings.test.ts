@@ -65,6 +65,7 @@ describe(`while ${READINGS} readings flow and agent, broker, ingest and database
        from telemetry_data group by boot_id order by boot_id`,
     );
     const total = boots.reduce((sum, { rows }) => sum + Number(rows), 0);
+    expect(cloud.deaths).toEqual([]);
     console.log(`${kills} kills, ${boots.length} boots, ${total} readings`);
     for (const boot of boots) {
       expect(boot.distinct, 'stored twice').toBe(boot.rows);

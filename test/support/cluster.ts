@@ -32,6 +32,8 @@ export interface Cluster {
   readonly admin: Client;
   readonly owner: Client;
   sql<T extends object>(text: string, values?: readonly unknown[]): Promise<T[]>;
+  /** Processes that ended without being told to: always a fault of the product. */
+  readonly deaths: readonly string[];
   /** Connects to the broker with the rights of a part of the cloud, as a compromised broker could act. */
   connectService(name: string): Promise<ServiceConnection>;
   /** SIGKILL. */
@@ -61,16 +63,14 @@ export async function startCluster(home: string): Promise<Cluster> {
     DATABASE_URL: databaseUrl,
     ARES_LOG_LEVEL: 'info',
   };
+  const deaths: string[] = [];
   const startRole = (role: CloudRole) => {
-    Object.assign(process.env, environment);
-    try {
-      children.set(
-        role,
-        startChild({ program: cloudProgram, args: [role], logFile: join(home, `${role}.log`) }),
-      );
-    } finally {
-      for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
-    }
+    const logFile = join(home, `${role}.log`);
+    const child = startChild({ program: cloudProgram, args: [role], logFile, env: environment });
+    children.set(role, child);
+    void child.exited.then((how) => {
+      if (children.get(role) === child) deaths.push(`${role} ended by itself (${how}); see ${logFile}`);
+    });
   };
   const sql = async <T extends object>(text: string, values: readonly unknown[] = []): Promise<T[]> => {
     const client = new pg.Client({ connectionString: databaseUrl });
@@ -128,6 +128,7 @@ export async function startCluster(home: string): Promise<Cluster> {
     admin: signedIn(admin.accessToken),
     trust: await readTrustFile(join(home, 'cloud')),
     sql,
+    deaths,
     async connectService(commonName) {
       const secrets = await openFileSecretStore({ dir: join(home, 'cloud', 'secrets') });
       const authority = await openLocalCertificateAuthority({
@@ -167,7 +168,9 @@ export async function startCluster(home: string): Promise<Cluster> {
       else await startDatabase();
     },
     async stop() {
-      await Promise.all([...children.values()].map((child) => child.stop(5_000)));
+      const running = [...children.values()];
+      children.clear();
+      await Promise.all(running.map((child) => child.stop(5_000)));
       await database?.stop();
     },
   };

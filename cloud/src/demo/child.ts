@@ -5,6 +5,9 @@ import { closeSync, openSync } from 'node:fs';
 /** Ends a child that outlives the parent by SIGKILL of the parent; part of util-linux on every Debian. */
 const dieWithParent = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 
+/** Of this process's own options only the one that finds the sources. */
+const nodeOptions = process.execArgv.filter((option) => option.startsWith('--conditions='));
+
 /** A child of its own process group: a Ctrl-C at the terminal reaches it only through its parent, in order. */
 export interface Child {
   readonly process: ChildProcess;
@@ -21,12 +24,15 @@ export function startChild(options: {
   readonly logFile: string;
   readonly stdin?: 'pipe' | 'ignore';
   readonly stdout?: 'pipe' | 'log';
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }): Child {
   const log = openSync(options.logFile, 'a', 0o600);
-  const command = [process.execPath, ...process.execArgv, options.program.pathname, ...options.args];
+  const command = [process.execPath, ...nodeOptions, options.program.pathname, ...options.args];
   const [file, ...args] = dieWithParent ? ['setpriv', '--pdeathsig', 'TERM', ...command] : command;
   const child = spawn(file as string, args, {
     detached: true,
+    env: { ...process.env, ...options.env },
     stdio: [options.stdin ?? 'ignore', options.stdout === 'pipe' ? 'pipe' : log, log],
   });
   closeSync(log);
@@ -49,7 +55,7 @@ export function startChild(options: {
 
 /** Runs a program to its end and gives what it printed. @throws {Error} with its last words when it fails */
 export async function runChild(program: URL, args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, [...process.execArgv, program.pathname, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, program.pathname, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
