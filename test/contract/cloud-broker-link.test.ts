@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { topics } from '@ares/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openMqttBrokerLink } from '../../cloud/src/adapters/mqtt-broker-link.ts';
+import type { BrokerLink } from '../../cloud/src/ports/broker-link.ts';
+import { type BrokerWorld, brokerWorld } from '../../cloud/test/support/broker-world.ts';
+import { silentLogger, until } from '../../cloud/test/support/quiet.ts';
+
+type Make = (world: BrokerWorld) => Promise<BrokerLink>;
+
+/** What the cloud expects of its way to the broker, in the broker's process and beside it. */
+function describeBrokerLink(name: string, make: Make): void {
+  describe(name, () => {
+    let world: BrokerWorld;
+    let link: BrokerLink;
+    beforeEach(async () => {
+      world = await brokerWorld();
+      link = await make(world);
+    });
+    afterEach(async () => {
+      await link.close();
+      await world.close();
+    });
+
+    it('carries a message to a device and back, byte for byte', async () => {
+      const device = await world.issue();
+      const client = await world.connect(device);
+      const orders: Buffer[] = [];
+      client.on('message', (_topic, payload) => orders.push(payload));
+      await client.subscribeAsync(`commands/${device.deviceUuid}/#`);
+      const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+      await link.publish(topics.telemetryAck.build(device), bytes);
+      await link.publish(topics.telemetryAck.build(device), 'text ä', { qos: 1 });
+      await until(() => orders.length === 2, 'the orders');
+      expect(orders.map((one) => one.toString('hex'))).toEqual([
+        Buffer.from(bytes).toString('hex'),
+        Buffer.from('text ä').toString('hex'),
+      ]);
+
+      const heard: [string, string][] = [];
+      await link.subscribe([topics.commandsStatus.filter()], (topic, payload) =>
+        heard.push([topic, Buffer.from(payload).toString('hex')]),
+      );
+      await client.publishAsync(topics.commandsStatus.build(device), Buffer.from(bytes), { qos: 1 });
+      await until(() => heard.length === 1, 'the result');
+      expect(heard).toEqual([[topics.commandsStatus.build(device), Buffer.from(bytes).toString('hex')]]);
+    });
+
+    it('hears only what its filters match, once each, and nothing after it stopped', async () => {
+      const device = await world.issue();
+      const client = await world.connect(device);
+      const heard: string[] = [];
+      const stop = await link.subscribe(
+        [topics.commandsStatus.filter(), topics.connectionStatus.filter()],
+        (topic) => heard.push(topic),
+        { group: 'ingest-1' },
+      );
+      for (const topic of [topics.otaStatus, topics.connectionStatus, topics.commandsStatus])
+        await client.publishAsync(topic.build(device), 'x', { qos: 1 });
+      await until(() => heard.length === 2, 'both');
+      await stop();
+      await client.publishAsync(topics.commandsStatus.build(device), 'late', { qos: 1 });
+      let marker = false;
+      await link.subscribe([topics.otaStatus.filter()], () => {
+        marker = true;
+      });
+      await client.publishAsync(topics.otaStatus.build(device), 'marker', { qos: 1 });
+      await until(() => marker, 'the marker');
+      expect(heard).toEqual([topics.connectionStatus.build(device), topics.commandsStatus.build(device)]);
+    });
+
+    it('says that it is connected, and refuses with a reason once it is closed', async () => {
+      expect(link.connected()).toBe(true);
+      await link.close();
+      expect(link.connected()).toBe(false);
+      await expect(
+        link.publish(topics.systemReset.build({ deviceUuid: randomUUID() }), 'x'),
+      ).rejects.toMatchObject({
+        name: 'BrokerLinkError',
+      });
+    });
+  });
+}
+
+describeBrokerLink('the link within the broker’s process', async (world) => world.broker.link);
+
+const open = async (world: BrokerWorld) => {
+  const service = await world.ca.signService({ commonName: 'ares-ingest' });
+  return await openMqttBrokerLink({
+    log: silentLogger,
+    config: {
+      host: '127.0.0.1',
+      port: world.broker.port,
+      commonName: 'ares-ingest',
+      keyPem: service.keyPem,
+      chainPem: service.chainPem,
+      rootPem: world.ca.caCertificates.root,
+    },
+  });
+};
+describeBrokerLink('the link of another process', open);
+
+describe('the link of another process', () => {
+  it('fails with NOT_CONNECTED when there is no broker, and says where it looked', async () => {
+    const world = await brokerWorld();
+    const { port } = world.broker;
+    await world.close();
+    await expect(
+      openMqttBrokerLink({
+        log: silentLogger,
+        config: {
+          host: '127.0.0.1',
+          port,
+          commonName: 'ares-api',
+          keyPem: '',
+          chainPem: '',
+          rootPem: world.ca.caCertificates.root,
+        },
+      }),
+    ).rejects.toMatchObject({ code: 'NOT_CONNECTED', message: expect.stringContaining(String(port)) });
+  });
+});
