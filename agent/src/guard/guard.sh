@@ -26,14 +26,16 @@ remember() { # ID PATH VALUE
 }
 
 # The old timer is gone before the answer is given: it cannot write after the output was switched on again.
-end_timer() { [ -z "$1" ] || { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; }; }
+# Not by TERM: a child that was only just forked would still run the trap of this shell.
+end_timer() { [ -z "$1" ] || { kill -USR1 "$1" 2>/dev/null; wait "$1" 2>/dev/null; }; }
 
 start_timer() { # SECONDS PATH VALUE
   (
-    sleeper=''
-    trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
+    sleeper='' ended=''
+    trap 'ended=1; [ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null' USR1
     sleep "$1" & sleeper=$!
-    wait "$sleeper" && write "$2" "$3"
+    [ -z "$ended" ] || kill "$sleeper"
+    wait "$sleeper" && [ -z "$ended" ] && write "$2" "$3"
   ) </dev/null >/dev/null 2>&1 &
 }
 

@@ -77,6 +77,22 @@ describe('the shell guard', () => {
     expect(level(17)).toBe('1');
   });
 
+  it('never touches another output, nor its own, by renewals and ends that follow each other at once', async () => {
+    await guard.protect('2', [output(17)]);
+    await guard.protect('3', [output(27)]);
+    await guard.arm('2', 60_000, [output(17)]);
+    drive(17, '1');
+    drive(27, '1');
+    for (let i = 0; i < 60; i++) {
+      await guard.arm('2', 60_000, [output(17)]);
+      await guard.arm('3', 60_000, [output(27)]);
+      await guard.disarm('3');
+      expect([level(17), level(27)]).toEqual(['1', '1']);
+    }
+    await guard.stop();
+    expect([level(17), level(27)]).toEqual(['0', '0']);
+  });
+
   it('makes everything safe when it is ended, and leaves no timer behind', async () => {
     await guard.protect('2', [output(17)]);
     await guard.arm('2', 60_000, [output(17)]);
