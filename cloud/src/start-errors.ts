@@ -11,7 +11,14 @@ const SPOKEN = new Set([
 
 /** Why the cloud did not start, as the one line that a person can act on. */
 export function oneLine(error: unknown): string {
-  if (!(error instanceof Error)) return `The cloud did not start: ${String(error)}`;
+  return (
+    startError(error) ?? `The cloud did not start: ${error instanceof Error ? error.message : String(error)}`
+  );
+}
+
+/** The same for errors that a start is known to have; `undefined` for any other. */
+export function startError(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
   const { code, path, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (SPOKEN.has(error.name)) return error.message;
   switch (code) {
@@ -28,6 +35,6 @@ export function oneLine(error: unknown): string {
     case 'ECONNREFUSED':
       return `The database at ${address ?? 'DATABASE_URL'}${port === undefined ? '' : `:${port}`} does not answer.`;
     default:
-      return `The cloud did not start: ${error.message}`;
+      return undefined;
   }
 }

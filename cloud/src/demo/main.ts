@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
+import { CliError } from '../cli/cli-error.ts';
 import { aresHome } from '../cli/home.ts';
 import { explain } from '../cli/output.ts';
+import { startError } from '../start-errors.ts';
 import { createProgress } from './progress.ts';
 import { type Demo, startDemo } from './run.ts';
 
@@ -20,14 +22,14 @@ const progress = createProgress(process.stdout, Date.now);
 let demo: Demo | undefined;
 try {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new Error(`PORT=${process.env['PORT']} is no port. Use a number from 1 to 65535.`);
+    throw new CliError(`PORT=${process.env['PORT']} is no port. Use a number from 1 to 65535.`);
   }
   demo = await startDemo({ home: aresHome(), port, progress, signal: stopping.signal });
   const failure = await Promise.race([stopped, demo.failed()]);
-  if (failure !== undefined) throw new Error(failure);
+  if (failure !== undefined) throw new CliError(failure);
 } catch (error) {
   if (!stopping.signal.aborted) {
-    console.error(explain(error));
+    console.error(startError(error) ?? explain(error));
     process.exitCode = 1;
   }
 }
