@@ -41,7 +41,7 @@ const JOB_TIMEOUT_MS = 60_000;
 const NEVER_ABORTED = new AbortController().signal;
 
 /** Where this board says what it is. */
-export function boardFiles(config: AgentConfig): BoardFiles {
+function boardFiles(config: AgentConfig): BoardFiles {
   return { ...linuxBoardFiles, simulated: config.simulateBoard };
 }
 

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Credentials, Trust } from './types.ts';
 
 /** Why stored credentials cannot be used. `EXPIRED` ones are sound otherwise and are replaced by grant `identity`. */
-export type CredentialsFault = 'UNREADABLE' | 'KEY_MISMATCH' | 'WRONG_DEVICE' | 'UNTRUSTED_CHAIN' | 'EXPIRED';
+type CredentialsFault = 'UNREADABLE' | 'KEY_MISMATCH' | 'WRONG_DEVICE' | 'UNTRUSTED_CHAIN' | 'EXPIRED';
 
 export interface CredentialsProblem {
   readonly fault: CredentialsFault;

@@ -8,7 +8,7 @@ import { createPrivateKeyPem } from './keys.ts';
 import type { DeviceIdentity, Trust } from './types.ts';
 
 /** What is asked for, and by what right. */
-export type CredentialsWish =
+type CredentialsWish =
   | { readonly grant: 'claim'; readonly apiUrl: string; readonly claim: { claimId: string; nonce: string } }
   | { readonly grant: 'recovery'; readonly apiUrl: string; readonly recoveryToken: string }
   | { readonly grant: 'identity'; readonly apiUrl: string }
@@ -128,7 +128,7 @@ function serves(pending: PendingCredentials, wish: CredentialsWish): boolean {
 }
 
 /** Certificate and key as a TLS client needs them. */
-export function clientOf({ answer, privateKeyPem }: StoredCredentials) {
+function clientOf({ answer, privateKeyPem }: StoredCredentials) {
   return { certificateChain: answer.certificateChain, privateKeyPem };
 }
 

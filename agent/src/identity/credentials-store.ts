@@ -32,7 +32,7 @@ const pendingSchema = z.strictObject({
 export type PendingCredentials = z.infer<typeof pendingSchema>;
 
 /** What was found on the disk. `broken` is never thrown: a device heals by grant `identity` or by its owner. */
-export type Loaded<T> =
+type Loaded<T> =
   | { readonly kind: 'none' }
   | { readonly kind: 'found'; readonly value: T }
   | { readonly kind: 'broken'; readonly detail: string };

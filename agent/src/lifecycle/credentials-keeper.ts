@@ -7,7 +7,7 @@ import { CloudApiError } from '../ports/cloud-api.ts';
 import type { Logger } from '../ports/logger.ts';
 
 /** What the device has to show, or why it has to ask again. */
-export type CredentialsState =
+type CredentialsState =
   | { readonly kind: 'usable'; readonly stored: StoredCredentials }
   /** To be asked for again by grant `identity`. */
   | { readonly kind: 'unusable'; readonly detail: string };

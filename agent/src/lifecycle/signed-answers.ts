@@ -12,9 +12,9 @@ import { createLocalJWKSet, errors, jwtVerify } from 'jose';
 import type { Trust } from '../identity/types.ts';
 
 /** Why an order or a standing is not obeyed. */
-export type OrderErrorCode = 'NOT_AUTHENTIC' | 'MALFORMED' | 'FOREIGN' | 'REPLAYED';
+type OrderErrorCode = 'NOT_AUTHENTIC' | 'MALFORMED' | 'FOREIGN' | 'REPLAYED';
 
-export class OrderError extends Error {
+class OrderError extends Error {
   override readonly name = 'OrderError';
   readonly code: OrderErrorCode;
 

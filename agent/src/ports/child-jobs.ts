@@ -11,7 +11,7 @@ export interface CloudEndpoint {
 }
 
 /** A device that signs with its identity key. */
-export interface SigningDevice {
+interface SigningDevice {
   readonly deviceUuid: string;
   readonly identityKeyPem: string;
 }

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { ProblemError } from '@ares/protocol';
 import { deviceApiPaths } from '@ares/protocol/http/device';
-import { Aedes } from 'aedes';
 import { CloudApiError } from '../../src/ports/cloud-api.ts';
 import { createFakeDeviceApi, type FakeDeviceApi } from './device-api.ts';
+import { serveMqtt } from './tiny-mqtt.ts';
 
 export interface TlsDeviceApi {
   readonly api: FakeDeviceApi;
@@ -46,12 +46,21 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
     })();
   });
 
-  const aedes = await Aedes.createBroker();
   const connected = new Set<string>();
-  const mqtt = createTlsServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true }, aedes.handle);
-  aedes.authenticate = (_client, _user, _password, done) => done(null, !cloud.refusing);
-  aedes.on('clientReady', ({ id }) => connected.add(id));
-  aedes.on('clientDisconnect', ({ id }) => connected.delete(id));
+  const sockets = new Set<TLSSocket>();
+  const options = { key, cert, ca, requestCert: true, rejectUnauthorized: true };
+  const mqtt = createTlsServer(options, (socket) => {
+    sockets.add(socket);
+    const device = String(socket.getPeerCertificate().subject.CN);
+    serveMqtt(socket, {
+      accepts: () => !cloud.refusing,
+      connected: () => connected.add(device),
+      gone: () => {
+        sockets.delete(socket);
+        connected.delete(device);
+      },
+    });
+  });
   mqtt.listen(0, '127.0.0.1');
   await once(mqtt, 'listening');
   api.mqttPort = (mqtt.address() as AddressInfo).port;
@@ -63,7 +72,7 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
     async close() {
       server.closeAllConnections();
       server.close();
-      await new Promise<void>((resolve) => aedes.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
       mqtt.close();
     },
   };
