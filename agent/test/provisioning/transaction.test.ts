@@ -72,7 +72,8 @@ async function finish(device: BootedDevice, signal = never) {
       failure = cause;
     },
   );
-  for (let turn = 0; turn < 20_000 && outcome === undefined && failure === undefined; turn += 1) {
+  // As long as it takes: a count of turns would run out while a busy machine makes a key.
+  for (let turn = 0; outcome === undefined && failure === undefined; turn += 1) {
     await new Promise((resolve) => setImmediate(resolve));
     if (turn % 5 === 4 && device.jobs.active === 0) await device.clock.advance(1_000);
   }
