@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { actionSchema, componentIdSchema, componentTypeSchema, metricSchema } from './ids.ts';
 
 /** What a component type measures: unit (UCUM), plausible range, key in the state document. */
-export const metricDefinitionSchema = z.strictObject({
+const metricDefinitionSchema = z.strictObject({
   metric: metricSchema,
   unit: z.string().check(z.minLength(1), z.maxLength(20)),
   min: z.number(),
@@ -13,7 +13,7 @@ export const metricDefinitionSchema = z.strictObject({
 export type MetricDefinition = z.infer<typeof metricDefinitionSchema>;
 
 /** What a component type can be told to do. */
-export const actionDefinitionSchema = z.strictObject({
+const actionDefinitionSchema = z.strictObject({
   action: actionSchema,
   /** Longest time that the output may stay on, in ms; absent for actions that end by themselves. */
   longestRunMs: z.optional(z.int().check(z.positive())),

@@ -35,7 +35,7 @@ describe('imports between packages', () => {
       const depth = file.split('/').length - 1;
       const escapes = importsOf(file).filter((specifier) => {
         const ups = /^(?:\.\.\/)+/.exec(specifier)?.[0].length ?? 0;
-        return ups / 3 >= depth && !specifier.startsWith('../'.repeat(depth) + 'test/');
+        return ups / 3 >= depth && !specifier.startsWith(`${'../'.repeat(depth)}test/`);
       });
       expect(escapes, file).toEqual([]);
     }

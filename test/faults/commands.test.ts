@@ -29,7 +29,7 @@ afterEach(async () => {
 const definition = {
   componentType: 'recorder',
   kind: 'actuator' as const,
-  pinRoles: [],
+  pinRoles: ['line'],
   metrics: [{ metric: 'state', unit: '1', min: 0, max: 1, stateKey: 'recorder' }],
   actions: [{ action: 'mark', longestRunMs: 60_000 }, { action: 'off' }, { action: 'stop' }],
   sampleIntervalMs: 60_000,
@@ -53,7 +53,7 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
       folder: join(home.path, 'device'),
       cluster: cloud,
       definition,
-      config: { file: record },
+      component: { pins: { line: 17 }, config: { file: record } },
     });
     device = claimed;
     const intruder = await cloud.connectService('ares-duplicates');
@@ -128,7 +128,7 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
       Object.fromEntries([...byStatus].map(([status, list]) => [status, list.length])),
     );
     expect(kills).toBeGreaterThan(1);
-    expect(ran.size).toBeGreaterThan(COMMANDS / 4);
+    expect(byStatus.get('COMPLETED')?.length ?? 0).toBeGreaterThan(COMMANDS / 5);
     // Two rows may carry one n, where the first answer was lost: each may run once.
     for (const [n, list] of Map.groupBy(rows, (row) => row.n)) {
       const times = ran.get(n) ?? [];

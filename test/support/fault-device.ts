@@ -18,7 +18,7 @@ export async function claimWith(options: {
   readonly folder: string;
   readonly cluster: Cluster;
   readonly definition: ComponentTypeDefinition;
-  readonly config?: Record<string, unknown>;
+  readonly component?: { readonly pins?: Record<string, number>; readonly config?: Record<string, unknown> };
 }): Promise<ClaimedDevice> {
   const { folder, cluster, definition } = options;
   const { componentType } = definition;
@@ -38,7 +38,7 @@ export async function claimWith(options: {
     setupCode: factory.setupCode,
     client: cluster.owner,
     wifi: greenhouseWifi,
-    components: [{ componentType, config: options.config ?? {} }],
+    components: [{ componentType, ...options.component }],
     onEvent: () => {},
   });
   const { items } = await cluster.owner.listComponents({ params: { id: deviceUuid } });

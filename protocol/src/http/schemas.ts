@@ -33,14 +33,7 @@ export const session = z
   .strictObject({ accessToken: z.string(), tokenType: z.literal('Bearer'), expiresInSeconds: z.int(), user })
   .meta({ id: 'Session' });
 
-export const lifeCycle = z.enum([
-  'REGISTERED',
-  'ACTIVE',
-  'RECOVERY_NEEDED',
-  'QUARANTINED',
-  'BLOCKED',
-  'RELEASED',
-]);
+const lifeCycle = z.enum(['REGISTERED', 'ACTIVE', 'RECOVERY_NEEDED', 'QUARANTINED', 'BLOCKED', 'RELEASED']);
 
 export const device = z
   .strictObject({

@@ -4,7 +4,7 @@ import { type Parsed, parseWith } from '../parse.ts';
 import { MESSAGE_VERSION } from './header.ts';
 
 /** Why a reading was refused. A `final` refusal is kept as a dead letter, others are sent again. */
-export const readingProblemSchema = z.enum([
+const readingProblemSchema = z.enum([
   'SCHEMA',
   'RANGE',
   'UNKNOWN_METRIC',

@@ -8,18 +8,11 @@ import { messageHeader } from './header.ts';
  * `COMPLETED` acted and verified · `FAILED` the driver said no · `REJECTED` never acted, see `code` ·
  * `EXPIRED` came too late · `STALE` overtaken by a later command · `UNKNOWN` power was lost while acting, never run again.
  */
-export const commandOutcomeSchema = z.enum([
-  'COMPLETED',
-  'FAILED',
-  'REJECTED',
-  'EXPIRED',
-  'STALE',
-  'UNKNOWN',
-]);
+const commandOutcomeSchema = z.enum(['COMPLETED', 'FAILED', 'REJECTED', 'EXPIRED', 'STALE', 'UNKNOWN']);
 export type CommandOutcome = z.infer<typeof commandOutcomeSchema>;
 
 /** Why a device did not act, or failed. */
-export const commandProblemSchema = z.enum([
+const commandProblemSchema = z.enum([
   'BAD_ARGUMENTS',
   'CLOCK_UNTRUSTED',
   'COMPONENT_ERROR',
@@ -35,7 +28,7 @@ export const commandProblemSchema = z.enum([
 ]);
 export type CommandProblem = z.infer<typeof commandProblemSchema>;
 
-export const commandResultSchema = z.strictObject({
+const commandResultSchema = z.strictObject({
   commandId: uuidSchema,
   outcome: commandOutcomeSchema,
   code: z.optional(commandProblemSchema),

@@ -12,7 +12,7 @@ export const EARLIEST_MEASURED_AT_MS = 1_704_067_200_000;
  * One measured value. `seq` counts from 1 within the boot and never changes, as `measuredAt` (trusted clock,
  * epoch ms) or `uptimeMs` (no trusted clock, ms since the boot began) never change.
  */
-export const readingSchema = z.strictObject({
+const readingSchema = z.strictObject({
   seq: z.int().check(z.positive()),
   componentId: componentIdSchema,
   metric: metricSchema,

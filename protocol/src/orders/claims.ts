@@ -33,7 +33,7 @@ const orderHeader = {
 } as const;
 
 /** Claims of `command+jwt`. `seq` grows per device and component. */
-export const commandClaimsSchema = z.strictObject({
+const commandClaimsSchema = z.strictObject({
   ...orderHeader,
   exp: numericDate,
   seq: z.int().check(z.positive()),
@@ -46,7 +46,7 @@ export const commandClaimsSchema = z.strictObject({
 export type CommandClaims = z.infer<typeof commandClaimsSchema>;
 
 /** Claims of `components+jwt`: fetch the components again. `seq` is the revision of the list. */
-export const componentsChangedClaimsSchema = z.strictObject({
+const componentsChangedClaimsSchema = z.strictObject({
   ...orderHeader,
   exp: numericDate,
   seq: z.int().check(z.nonnegative()),
@@ -54,14 +54,14 @@ export const componentsChangedClaimsSchema = z.strictObject({
 export type ComponentsChangedClaims = z.infer<typeof componentsChangedClaimsSchema>;
 
 /** Claims of `reset+jwt`. Without `exp`: outside its assignment it is worthless. */
-export const resetClaimsSchema = z.strictObject(orderHeader);
+const resetClaimsSchema = z.strictObject(orderHeader);
 export type ResetClaims = z.infer<typeof resetClaimsSchema>;
 
-export const standingSchema = z.enum(['ACTIVE', 'RENEW', 'RECOVERY_NEEDED', 'BLOCKED', 'RELEASED']);
+const standingSchema = z.enum(['ACTIVE', 'RENEW', 'RECOVERY_NEEDED', 'BLOCKED', 'RELEASED']);
 export type Standing = z.infer<typeof standingSchema>;
 
 /** Claims of `standing+jwt`, the answer to `POST /api/devices/standing`. */
-export const standingClaimsSchema = z.strictObject({
+const standingClaimsSchema = z.strictObject({
   aud: uuidSchema,
   nonce: z.string().check(z.minLength(16), z.maxLength(200)),
   iat: numericDate,

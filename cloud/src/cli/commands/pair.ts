@@ -48,7 +48,7 @@ export function pairCommand(program: Command, context: CliContext): void {
 }
 
 /** One line per event for a person. */
-export function describePairing(event: PairingEvent): string {
+function describePairing(event: PairingEvent): string {
   switch (event.event) {
     case 'connected':
       return `Bluetooth: encrypted session with ${event.deviceUuid}`;

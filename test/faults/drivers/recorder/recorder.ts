@@ -3,7 +3,7 @@
  * file has happened, however often the agent is killed.
  */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { defineDriver, z } from '@ares/hardware-drivers';
+import { defineDriver, type OutputLine, z } from '@ares/hardware-drivers';
 
 export default defineDriver({
   apiVersion: 1,
@@ -11,7 +11,7 @@ export default defineDriver({
   kind: 'actuator',
   summary: 'Writes down each run',
   config: z.strictObject({ file: z.string() }),
-  pins: {},
+  pins: { line: { function: 'output' } },
   metrics: { state: { unit: '1', min: 0, max: 1, stateKey: 'recorder' } },
   sampleIntervalMs: 60_000,
   actions: {
@@ -21,18 +21,24 @@ export default defineDriver({
       longestRunMs: 60_000,
     },
   },
-  create: ({ config }) => ({
-    start: async () => {},
-    run: {
-      mark: async ({ n }: { n: number }) => {
-        const file = openSync(config.file, 'a');
-        writeSync(file, `${n} ${Date.now()}\n`);
-        fsyncSync(file);
-        closeSync(file);
+  create: ({ config, pins, hardware }) => {
+    let line: OutputLine | undefined;
+    return {
+      start: async () => {
+        line = await hardware.gpio.openOutput(pins.line);
       },
-    },
-    off: () => {},
-    read: async () => [{ metric: 'state', value: 0 }],
-    stop: () => {},
-  }),
+      run: {
+        mark: async ({ n }: { n: number }) => {
+          const file = openSync(config.file, 'a');
+          writeSync(file, `${n} ${Date.now()}\n`);
+          fsyncSync(file);
+          closeSync(file);
+          await line?.write(true);
+        },
+      },
+      off: () => line?.write(false),
+      read: async () => [{ metric: 'state', value: (await line?.read()) === true ? 1 : 0 }],
+      stop: () => line?.close(),
+    };
+  },
 });
