@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 /** A client that does not wait for anything. */
-async function rawConnection(device: TestDevice) {
+async function rawConnection(device: Pick<TestDevice, 'deviceUuid' | 'keyPem' | 'chainPem'>) {
   const socket = connect({
     host: '127.0.0.1',
     port: world.broker.port,
@@ -37,8 +37,8 @@ async function rawConnection(device: TestDevice) {
   return socket;
 }
 
-const publish = (topic: string) =>
-  mqttPacket.generate({ cmd: 'publish', topic, payload: 'x', qos: 0, dup: false, retain: false });
+const publish = (topic: string, payload = 'x') =>
+  mqttPacket.generate({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false });
 
 it.each(['heard', 'not heard'])(
   'MQTT-08 outlives 30,000 small messages at once on a topic that is %s',
@@ -89,4 +89,41 @@ it('MQTT-08 slows a flood down to the rate of one device and reports it, and oth
     ),
   ).toBe(true);
   socket.destroy();
+});
+
+it('MQTT-08 serves everybody while one reader does not read what it subscribed to, and when that one dies', async () => {
+  world = await brokerWorld({ config: { publishRate: { perSecond: 1e6, burst: 1e6 } } });
+  const service = await world.ca.signService({ commonName: 'ares-ingest' });
+  const slow = await rawConnection({ deviceUuid: 'ares-ingest-1', ...service });
+  slow.write(
+    mqttPacket.generate({
+      cmd: 'subscribe',
+      messageId: 1,
+      subscriptions: [{ topic: 'telemetry/#', qos: 0 }],
+    }),
+  );
+  await once(slow, 'data');
+  slow.pause();
+  const flood = [];
+  for (let i = 0; i < 20; i++) {
+    const device = await world.issue();
+    const socket = await rawConnection(device);
+    socket.write(
+      Buffer.concat(
+        Array.from({ length: 400 }, () => publish(topics.otaStatus.build(device), 'x'.repeat(4_000))),
+      ),
+    );
+    flood.push(socket);
+  }
+  const honest = await world.issue();
+  const client = await world.connect(honest);
+  const heard: string[] = [];
+  await world.broker.link.subscribe([topics.commandsStatus.filter()], (topic) => heard.push(topic));
+  for (const count of [1, 2]) {
+    client.publish(topics.commandsStatus.build(honest), 'honest', { qos: 0 });
+    await until(() => heard.length === count, 'the honest message', 5_000);
+    slow.destroy();
+    await new Promise((next) => setTimeout(next, 300));
+  }
+  for (const socket of flood) socket.destroy();
 });

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type KyselyPlugin, sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CloudDatabase } from '../../cloud/src/ports/database.ts';
 import { type LiveDevice, type LiveWorld, liveWorld, range } from '../../cloud/test/support/live-world.ts';
@@ -111,15 +111,15 @@ describe('NET-02 a database that is away', () => {
   const failing =
     (isDown: () => boolean) =>
     (database: CloudDatabase): CloudDatabase => {
-      const plugin = {
-        transformQuery: (args: { node: unknown }) => {
+      const plugin: KyselyPlugin = {
+        transformQuery: (args) => {
           if (isDown() && JSON.stringify(args.node).includes('telemetry_data'))
             throw Object.assign(new Error('terminating connection due to administrator command'), {
               code: '57P01',
             });
-          return args.node as never;
+          return args.node;
         },
-        transformResult: async (args: { result: never }) => args.result,
+        transformResult: async (args) => args.result,
       };
       return { ...database, db: database.db.withPlugin(plugin) };
     };

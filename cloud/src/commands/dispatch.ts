@@ -16,7 +16,7 @@ export interface CommandDispatch {
 }
 
 /** After its time to begin a device still has this long to report. */
-export const GRACE_MS = 60_000;
+const GRACE_MS = 60_000;
 const SWEEP_EVERY_MS = 1_000;
 
 export function createCommandDispatch(options: {

@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { PublicSigningJwk, SigningKeyPair } from '../ports/secret-store.ts';
 
 /** What each kind of order says. */
-export interface OrderClaims {
+interface OrderClaims {
   [orderTypes.command]: CommandClaims;
   [orderTypes.componentsChanged]: ComponentsChangedClaims;
   [orderTypes.reset]: ResetClaims;

@@ -22,12 +22,12 @@ export interface BrokerLink {
   close(): Promise<void>;
 }
 
-export interface PublishOptions {
+interface PublishOptions {
   /** Default 0. */
   readonly qos?: 0 | 1;
 }
 
-export interface SubscribeOptions {
+interface SubscribeOptions {
   /**
    * Name of the group whose members each get a part of the messages (`$share`). Secret, because a device that
    * knew it could join. Brokers without groups, the embedded one among them, give every member every message;

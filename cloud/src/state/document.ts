@@ -8,7 +8,7 @@ import {
 import type { DeviceState, Presence } from '../ports/state-store.ts';
 
 /** A component as the document shows it. */
-export interface ShownComponent {
+interface ShownComponent {
   readonly componentId: number;
   readonly componentType: string;
   readonly name: string | undefined;

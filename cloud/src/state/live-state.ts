@@ -122,12 +122,17 @@ export async function createLiveState(options: {
       ),
     );
   }
-  // Names, components and owners are read from the tables each time: only listeners need to know.
+  // Names, components and owners are read from the tables each time; what a former owner measured is forgotten.
+  const ownerMayHaveChanged = (deviceUuid: string) =>
+    run(async () => {
+      if (!(await repository.isOwned(deviceUuid))) await store.drop(deviceUuid);
+      emit(deviceUuid);
+    }, 'a change of owner was lost');
   stops.push(
     database.listen(
       'device',
-      ({ deviceUuid }) => emit(deviceUuid),
-      () => undefined,
+      ({ deviceUuid }) => ownerMayHaveChanged(deviceUuid),
+      () => run(() => store.markDirty('all'), 'the live state may be old'),
     ),
   );
 

@@ -117,6 +117,17 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
       return values;
     },
 
+    async isOwned(deviceUuid: string): Promise<boolean> {
+      const row = await db
+        .selectFrom('assignments as a')
+        .innerJoin('devices as d', 'd.id', 'a.device_id')
+        .where('d.device_uuid', '=', deviceUuid)
+        .where('a.ended_at', 'is', null)
+        .select('a.id')
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+
     /** Devices that were ONLINE when this was last written, for the index of the time-out sweep. */
     async online(): Promise<string[]> {
       const rows = await db

@@ -5,7 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Refusal } from './admission.ts';
 import type { DeviceKey } from './types.ts';
 
-export interface AcknowledgementInput {
+interface AcknowledgementInput {
   readonly deviceUuid: string;
   /** The key that signed the device's message: so the device has it. */
   readonly key: DeviceKey;

@@ -19,7 +19,7 @@ export interface ReadingRow {
   readonly value: number;
 }
 
-/** `device_data.flags`: the cloud worked out the time. */
+/** `telemetry_data.flags`: the cloud worked out the time. */
 export const FLAG_TIME_ESTIMATED = 1;
 /** The device finds the value implausible. */
 export const FLAG_SUSPECT = 2;

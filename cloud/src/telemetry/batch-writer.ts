@@ -3,7 +3,7 @@ import type { ReadingRow } from './admission.ts';
 import { compareRows } from './reading-repository.ts';
 
 /** The rows of one message, and who wants to know what became of them. */
-export interface WriteJob {
+interface WriteJob {
   readonly rows: readonly ReadingRow[];
   /** Called once, when every row is committed or can never be; `unstorable` are the seqs of the latter. */
   readonly settled: (unstorable: readonly number[]) => void;
@@ -26,7 +26,7 @@ export interface BatchConfig {
   readonly concurrency: number;
 }
 
-export const defaultBatchConfig: BatchConfig = {
+const defaultBatchConfig: BatchConfig = {
   flushEveryMs: 20,
   batchRows: 4_000,
   bufferRows: 50_000,

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import { toBoot } from './known-device.ts';
 import type { KnownBoot, KnownDevice } from './types.ts';
@@ -19,6 +20,7 @@ const DAY_MS = 86_400_000;
 
 export function createBoots(options: {
   readonly database: Pick<CloudDatabase, 'db'>;
+  readonly clock: Clock;
   readonly config: { readonly newBootsPerDay: number };
 }): Boots {
   const { db } = options.database;
@@ -49,7 +51,7 @@ export function createBoots(options: {
     async ensure(device, bootId, bootCount) {
       const known = device.boots.get(bootId);
       if (known !== undefined) return known;
-      const since = Date.now() - DAY_MS;
+      const since = options.clock.now() - DAY_MS;
       const recent = [...device.boots.values()].filter(({ firstSeen }) => firstSeen > since).length;
       if (recent >= options.config.newBootsPerDay) return undefined;
       const row = await db

@@ -1,12 +1,10 @@
 import type { CloudDatabase } from '../ports/database.ts';
 
-/** Boots that can still send readings: the raw window and a little. */
-const BOOT_WINDOW_DAYS = 8;
-
 /** Everything about these devices, in six queries however many they are. */
 export function createDirectoryRepository({ db }: Pick<CloudDatabase, 'db'>) {
   return {
-    async load(deviceUuids: readonly string[]) {
+    /** @param bootsSince boots that were first seen before can send nothing that is not too old */
+    async load(deviceUuids: readonly string[], bootsSince: Date) {
       const devices = await db
         .selectFrom('devices as d')
         .innerJoin('hardware_variants as h', 'h.id', 'd.hardware_variant_id')
@@ -61,7 +59,7 @@ export function createDirectoryRepository({ db }: Pick<CloudDatabase, 'db'>) {
         db
           .selectFrom('device_boots')
           .where('device_id', 'in', none(devices.map(({ deviceId }) => deviceId)))
-          .where('first_seen', '>', new Date(Date.now() - BOOT_WINDOW_DAYS * 86_400_000))
+          .where('first_seen', '>', bootsSince)
           .selectAll()
           .execute(),
       ]);

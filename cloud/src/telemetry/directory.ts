@@ -18,6 +18,8 @@ export interface DeviceDirectory {
   close(): void;
 }
 
+/** The raw window and a day. */
+const BOOT_WINDOW_MS = 8 * 86_400_000;
 const RELOAD_MS = 5_000;
 const UNKNOWN_MS = 30_000;
 /** Made-up device names that are remembered as unknown. */
@@ -75,7 +77,7 @@ export function createDeviceDirectory(options: {
     const begun = dropped;
     loading += 1;
     try {
-      const rows = await repository.load(deviceUuids);
+      const rows = await repository.load(deviceUuids, new Date(clock.now() - BOOT_WINDOW_MS));
       const found = new Map(rows.devices.map((row) => [row.deviceUuid, row]));
       for (const deviceUuid of deviceUuids) {
         const row = found.get(deviceUuid);

@@ -6,7 +6,7 @@ import type { DeviceDirectory } from './directory.ts';
 import type { KnownDevice } from './types.ts';
 
 /** A message of a device that exists and has an owner; nothing in it is verified yet. */
-export interface Inbound {
+interface Inbound {
   readonly device: KnownDevice;
   readonly topic: string;
   readonly payload: Uint8Array;

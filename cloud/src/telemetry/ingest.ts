@@ -54,7 +54,11 @@ export async function createIngest(options: {
   const { link, database, directory, security, log, config = {} } = options;
   const repository = createReadingRepository(database);
   const writer = createBatchWriter({ insert: repository.insert, log, config: config.batch ?? {} });
-  const boots = createBoots({ database, config: { newBootsPerDay: config.newBootsPerDay ?? 200 } });
+  const boots = createBoots({
+    database,
+    clock: options.clock,
+    config: { newBootsPerDay: config.newBootsPerDay ?? 200 },
+  });
   const acknowledge = createAcknowledge(options);
   const readings = createReadingsHandler({
     ...options,

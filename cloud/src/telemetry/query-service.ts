@@ -3,7 +3,7 @@ import type { CloudDatabase } from '../ports/database.ts';
 import { FLAG_SUSPECT, FLAG_TIME_ESTIMATED } from './admission.ts';
 import { isOwn } from './own-assignments.ts';
 
-export interface ReadingsQuery {
+interface ReadingsQuery {
   readonly componentType?: string | undefined;
   readonly componentId?: number | undefined;
   readonly metric?: string | undefined;
@@ -14,7 +14,7 @@ export interface ReadingsQuery {
   readonly limit: number;
 }
 
-export interface FoundReading {
+interface FoundReading {
   readonly componentId: number;
   readonly componentType: string;
   readonly metric: string;

@@ -44,8 +44,6 @@ export function createReadingRepository({ db }: Pick<CloudDatabase, 'db'>) {
   };
 }
 
-export type ReadingRepository = ReturnType<typeof createReadingRepository>;
-
 /** An array literal, made here: the driver's own takes three times as long for thousands of numbers. */
 function column(rows: readonly ReadingRow[], key: keyof ReadingRow): string {
   let text = '{';

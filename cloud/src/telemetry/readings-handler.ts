@@ -104,6 +104,8 @@ export function createReadingsHandler(options: {
     const { bootId, bootCount, uptimeMs } = message.envelope;
     if (!readings.every(({ componentId }) => device.components.has(componentId)))
       device = (await directory.reload(device)) ?? device;
+    // Given away meanwhile: the message is of nobody any more.
+    if (device.assignment?.id !== message.device.assignment?.id) return;
     const boot = await boots.ensure(device, bootId, bootCount);
     if (boot === undefined) {
       refuseAll(message, 'TOO_MANY_BOOTS', false);

@@ -10,7 +10,7 @@ export interface DeviceKey {
   readonly endsAt: number | undefined;
 }
 
-export interface KnownMetric {
+interface KnownMetric {
   readonly metricId: number;
   readonly min: number;
   readonly max: number;

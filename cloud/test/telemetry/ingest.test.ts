@@ -86,7 +86,7 @@ describe('a signed message of readings', () => {
       device.reading(12, { metric: '\u0000' }),
       device.reading(13, { metric: '\ud800' }),
       { seq: -1 },
-      null,
+      null as never,
       device.reading(14),
     ]);
     await until(() => device.acks.length === 1, 'the acknowledgement');
