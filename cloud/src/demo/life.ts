@@ -6,6 +6,8 @@ import { connectWithin, greenhouse, greenhouseWifi, pairVirtualPi } from '../pho
 import type { Progress } from './progress.ts';
 import type { Factory, VirtualPi } from './virtual-pi.ts';
 
+const RUN_MS = 1_000;
+
 const stepWords: Record<StepReport['step'], string> = {
   wifi: 'joining the Wi-Fi',
   address: 'getting an address',
@@ -95,9 +97,13 @@ export async function runPump(progress: Progress, owner: Client, deviceUuid: str
     }
     say('the pump runs, its line was read back; waiting for it to switch itself off');
     for (let attempt = 0; attempt < 100; attempt++) {
-      const state = await owner.state({ params: { id: deviceUuid } });
-      if (state['pump'] === 0)
+      const { components } = await owner.state({ params: { id: deviceUuid } });
+      const state = components.find(({ componentType }) => componentType === 'pump')?.metrics['state'];
+      // Only a level measured after the order: before it the pump was off as well.
+      const since = state === undefined ? 0 : Date.parse(state.measuredAt) - Date.parse(outcome.createdAt);
+      if (state?.value === 0 && since > RUN_MS / 2) {
         return [undefined, 'pump ran for 1 s by signed command and switched itself off'];
+      }
       await wait(100);
     }
     throw new Error('The pump did not report that it is off.');
@@ -105,17 +111,14 @@ export async function runPump(progress: Progress, owner: Client, deviceUuid: str
 }
 
 /** A pump rests for a moment after its driver was loaded; so it may have to be asked again. */
-async function switchOn(
-  owner: Client,
-  deviceUuid: string,
-): Promise<{ status: string; detail?: string | undefined }> {
+async function switchOn(owner: Client, deviceUuid: string) {
   for (let attempt = 0; ; attempt++) {
     const outcome = await owner.sendCommand({
       params: { id: deviceUuid },
       query: { wait: 10 },
-      body: { componentType: 'pump', action: 'on', args: { durationMs: 1_000 } },
+      body: { componentType: 'pump', action: 'on', args: { durationMs: RUN_MS } },
     });
-    if (!('status' in outcome)) return { status: 'PENDING', detail: 'no answer within ten seconds' };
+    if (!('status' in outcome)) throw new Error('The device did not answer the command within ten seconds.');
     if (outcome.status !== 'REJECTED' || attempt === 3) return outcome;
     await wait(600);
   }
