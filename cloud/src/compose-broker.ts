@@ -3,6 +3,7 @@ import { createLateBrokerLink } from './adapters/late-broker-link.ts';
 import { openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import type { Foundation } from './compose-foundation.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
+import { endSessionsOnNotice } from './pki/session-end.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
 import { createStateRepository } from './state/repository.ts';
@@ -39,16 +40,7 @@ export async function startBrokerRole(
   });
   stack.defer(() => broker.close());
   stack.defer(revocations.onPublished(() => broker.setTls(tls())));
-  stack.defer(
-    database.listen(
-      'endSession',
-      ({ deviceUuid, reason }) => broker.endSession(deviceUuid, reason),
-      () => {
-        // Who must go may have been among the lost notices: everyone comes in again, by the table.
-        for (const deviceUuid of broker.connectedDevices()) broker.endSession(deviceUuid, 'recheck');
-      },
-    ),
-  );
+  stack.defer(endSessionsOnNotice({ broker, database, certificates, log }));
   // A device with nothing to say is alive as long as its connection is.
   const seen = createStateRepository(database);
   const touch = setInterval(() => {

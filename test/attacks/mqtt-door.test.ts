@@ -173,6 +173,47 @@ describe('a session that must end', () => {
     expect(world.broker.connectedDevices()).toEqual([b.deviceUuid]);
   });
 
+  it('PKI-01 ends when its end was missed and everyone is looked up again, and only then', async () => {
+    world = await brokerWorld();
+    const [revoked, good] = [await world.issue(), await world.issue()];
+    const [leaving, staying] = [await world.connect(revoked), await world.connect(good)];
+    const asked: string[][] = [];
+    await expect(
+      world.broker.recheckSessions(() => Promise.reject(new Error('no database'))),
+    ).rejects.toThrow();
+    await world.broker.recheckSessions(async (serials) => {
+      asked.push([...serials]);
+      return new Set([revoked.serial]);
+    });
+    await closedOf(leaving);
+    expect(asked[0]!.toSorted()).toEqual([revoked.serial, good.serial].toSorted());
+    expect(staying.connected).toBe(true);
+    expect(world.broker.connectedDevices()).toEqual([good.deviceUuid]);
+  });
+
+  it('PKI-01 is not let in by a look-up that began before everyone is looked up again', async () => {
+    let release: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let lookUps = 0;
+    world = await brokerWorld({
+      lookUp: () => {
+        lookUps += 1;
+        return lookUps === 1 ? asked : Promise.resolve();
+      },
+    });
+    const device = await world.issue();
+    const row = world.statuses.get(device.serial)!;
+    const connecting = world.connect(device);
+    connecting.catch(() => undefined);
+    await until(() => lookUps === 1, 'the look-up');
+    await world.broker.recheckSessions(async () => new Set());
+    release();
+    world.statuses.set(device.serial, { ...row, status: 'REVOKED' });
+    await expect(connecting).rejects.toEqual(refusedWith(5));
+  });
+
   it('ends when it sends no birth in time, and stays when it does', async () => {
     const clock = fakeClock();
     world = await brokerWorld({ clock, config: { sweepEveryMs: 20 } });

@@ -51,6 +51,11 @@ export interface EmbeddedBroker {
   setTls(tls: BrokerTls): void;
   /** Ends the device's connection, its will included, and any that is being let in. */
   endSession(deviceUuid: string, reason: string): void;
+  /**
+   * Ends every device's connection whose certificate `refused` names, for when it is not known whose has changed.
+   * @throws what `refused` throws; then nothing was ended
+   */
+  recheckSessions(refused: (serials: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void>;
   /** Devices that are connected now. */
   connectedDevices(): readonly string[];
   close(): Promise<void>;
@@ -143,6 +148,10 @@ export async function startBroker(options: {
     endSession(deviceUuid, reason) {
       door.recheck(deviceUuid);
       sessions.end(deviceUuid, reason);
+    },
+    async recheckSessions(refused) {
+      door.recheckAll();
+      sessions.endThoseOf(await refused(sessions.certificates()), 'no longer accepted');
     },
     connectedDevices: () => sessions.devices(),
     async close() {

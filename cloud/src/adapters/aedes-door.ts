@@ -18,6 +18,8 @@ export interface Door {
   readonly handlers: Required<Pick<AedesOptions, 'preConnect' | 'authenticate'>>;
   /** Connections of the device that are being let in are looked up again. */
   recheck(deviceUuid: string): void;
+  /** The same for all connections that are being let in. */
+  recheckAll(): void;
   /** Topic of the checked will of a connection that was let in; it goes out when the session is gone already. */
   willTopicOf(client: Client): string | undefined;
 }
@@ -113,6 +115,9 @@ export function createDoor(options: {
     willTopicOf: (client) => wills.get(client),
     recheck(deviceUuid) {
       for (const token of pending.get(deviceUuid) ?? []) token.stale = true;
+    },
+    recheckAll() {
+      for (const tokens of pending.values()) for (const token of tokens) token.stale = true;
     },
   };
 }

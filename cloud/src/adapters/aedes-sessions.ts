@@ -31,6 +31,10 @@ export interface Sessions {
   /** Ends the device's connection; says whether there was one. */
   end(deviceUuid: string, reason: string): boolean;
   devices(): readonly string[];
+  /** Serial numbers of the certificates by which devices are connected. */
+  certificates(): readonly string[];
+  /** Ends the devices' connections that were made with one of these certificates. */
+  endThoseOf(serials: ReadonlySet<string>, reason: string): void;
   /** Ends what must not last: expired certificates, connections that sent no birth. */
   sweep(): void;
 }
@@ -87,6 +91,11 @@ export function createSessions(options: {
       return session !== undefined;
     },
     devices: () => [...byDevice.keys()],
+    certificates: () => [...byDevice.values()].map(({ certificateSerial }) => certificateSerial),
+    endThoseOf(serials, reason) {
+      for (const session of byDevice.values())
+        if (serials.has(session.certificateSerial)) close(session, reason);
+    },
     sweep() {
       const now = clock.now();
       for (const session of byClient.values()) {

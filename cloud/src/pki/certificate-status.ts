@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 
@@ -21,6 +22,8 @@ export interface CurrentCertificate {
 export interface CertificateStatus {
   /** The certificate if it is accepted; broker and HTTP ask at each connect and each request. */
   current(serial: string): Promise<CurrentCertificate | undefined>;
+  /** Which of these certificates are not accepted. */
+  refused(serials: readonly string[]): Promise<ReadonlySet<string>>;
   /** {@link current}, and the name in the certificate must be the device's; also notes the first use. */
   admit(peer: {
     readonly serial: string;
@@ -40,7 +43,7 @@ export function createCertificateStatus(options: {
   const { db } = options.database;
   const now = () => new Date(options.clock.now());
 
-  const accepted = (serial: string) =>
+  const accepted = (serials: readonly string[]) =>
     db
       .selectFrom('certificates as c')
       .innerJoin('devices as d', 'd.id', 'c.device_id')
@@ -53,7 +56,7 @@ export function createCertificateStatus(options: {
         'c.used_at',
         'd.device_uuid',
       ])
-      .where('c.serial', '=', serial)
+      .where('c.serial', '=', sql<string>`any(${serials})`)
       .where('d.life_cycle', '<>', 'BLOCKED')
       .where('c.not_after', '>', now())
       .where((is) =>
@@ -94,17 +97,22 @@ export function createCertificateStatus(options: {
 
   return {
     async current(serial) {
-      const row = await accepted(serial).executeTakeFirst();
+      const row = await accepted([serial]).executeTakeFirst();
       return row && toCurrent(row);
     },
+    async refused(serials) {
+      const rows = await accepted(serials).execute();
+      const good = new Set(rows.map(({ serial }) => serial));
+      return new Set(serials.filter((serial) => !good.has(serial)));
+    },
     async admit({ serial, deviceUuid }) {
-      const row = await accepted(serial).executeTakeFirst();
+      const row = await accepted([serial]).executeTakeFirst();
       if (row === undefined || row.device_uuid !== deviceUuid) return undefined;
       if (row.used_at === null) await noteFirstUse(row);
       return toCurrent(row);
     },
     async lookUp(serial) {
-      const row = await accepted(serial).executeTakeFirst();
+      const row = await accepted([serial]).executeTakeFirst();
       if (row !== undefined) {
         if (row.used_at === null) await noteFirstUse(row);
         return { deviceUuid: row.device_uuid, status: 'ACTIVE' };
