@@ -18,6 +18,7 @@ import { createPresence } from './presence/presence.ts';
 import { createLiveState, type LiveState } from './state/live-state.ts';
 import { createStateRepository } from './state/repository.ts';
 import { stateRoutes } from './state/routes.ts';
+import type { BatchConfig } from './telemetry/batch-writer.ts';
 import { createDeviceDirectory } from './telemetry/directory.ts';
 import { createDirectoryRepository } from './telemetry/directory-repository.ts';
 import { createIngest } from './telemetry/ingest.ts';
@@ -59,11 +60,16 @@ export async function createLiveBase(
 /** Takes what devices send: readings, results, births and wills. */
 export async function startIngestRole(
   foundation: Foundation,
-  parts: LiveBase & { readonly broker: BrokerLink; readonly security: SecurityReporter },
+  parts: LiveBase & {
+    readonly broker: BrokerLink;
+    readonly security: SecurityReporter;
+    /** Other than the product's only to be held against it. */
+    readonly batch?: Partial<BatchConfig>;
+  },
   stack: AsyncDisposableStack,
 ): Promise<void> {
   const { database, secrets, clock, log, certificates } = foundation;
-  const { state, dispatch, broker, security } = parts;
+  const { state, dispatch, broker, security, batch = {} } = parts;
   const directory = createDeviceDirectory({
     repository: createDirectoryRepository(database),
     database,
@@ -92,7 +98,7 @@ export async function startIngestRole(
         results: createCommandResults(common).handle,
       };
     },
-    config: { group: await ingestGroup(secrets) },
+    config: { group: await ingestGroup(secrets), batch },
   });
   stack.defer(() => ingest.close());
   const sweep = setInterval(() => {
