@@ -2,6 +2,7 @@ import { ProblemError } from '@ares/protocol';
 import type { Transaction } from 'kysely';
 import type { Schema } from '../database/schema.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
+import { endSession } from '../pki/end-session.ts';
 import type { RandomBytes } from '../ports/random.ts';
 import {
   assertBoard,
@@ -121,8 +122,7 @@ async function continueGrant(context: Begin): Promise<Granted> {
     .execute();
   await revokeCertificates(trx, { deviceId: device.id, reason: 'keyCompromise', at: new Date(nowMs) });
   await repository.dropSecret(trx, assignment.id);
-  await database.notify(trx, 'device', { deviceUuid: device.device_uuid });
-  await database.notify(trx, 'endSession', { deviceUuid: device.device_uuid, reason: 'clone suspected' });
+  await endSession(database, trx, { deviceUuid: device.device_uuid, reason: 'clone suspected' });
   find({ event: { deviceId: device.id, code: 'CLONE_CONFIRMED' }, alert: true });
   return { refused: recoveryNeeded() };
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { writeAudit } from '../audit/audit-log.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
+import { endSession } from '../pki/end-session.ts';
 import { endAssignment } from '../release/end-assignment.ts';
 import { assertNotInRecovery, assertPinned, type Begin, keyInUse, refuse } from './begin-context.ts';
 import { hashNonce } from './challenges.ts';
@@ -65,7 +66,7 @@ export async function claimGrant(context: Begin): Promise<AssignmentRow> {
     .where('device_id', '=', device.id)
     .where('revoke_due_at', 'is not', null)
     .execute();
-  await database.notify(trx, 'endSession', { deviceUuid: device.device_uuid, reason: 'claimed again' });
+  await endSession(database, trx, { deviceUuid: device.device_uuid, reason: 'claimed again' });
   const assignment = await trx
     .insertInto('assignments')
     .values({ device_id: device.id, number, user_id: claim.user_id, started_at: at })

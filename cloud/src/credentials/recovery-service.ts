@@ -1,6 +1,7 @@
 import { ProblemError } from '@ares/protocol';
 import { writeAudit } from '../audit/audit-log.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
+import { endSession } from '../pki/end-session.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { RandomBytes } from '../ports/random.ts';
@@ -63,8 +64,7 @@ export function createRecoveryService(options: {
           detail: { assignment: assignment.number, ...(reason !== undefined && { reason }) },
           ...(source !== undefined && { source }),
         });
-        await database.notify(trx, 'device', { deviceUuid });
-        await database.notify(trx, 'endSession', { deviceUuid, reason: 'revoked' });
+        await endSession(database, trx, { deviceUuid, reason: 'revoked' });
       });
     },
 

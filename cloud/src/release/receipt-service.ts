@@ -4,6 +4,7 @@ import { writeAudit } from '../audit/audit-log.ts';
 import { useChallenge } from '../credentials/challenges.ts';
 import { lockDevice } from '../credentials/repository.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
+import { endSession } from '../pki/end-session.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import { raiseAlert, recordSecurityEvent } from '../security/security-events.ts';
@@ -63,8 +64,7 @@ export function createReceiptService(options: {
         if (running) {
           // Not kept as a receipt: the assignment may go on, and be released by order later.
           await revokeCertificates(trx, { deviceId: device.id, reason: 'cessationOfOperation', at });
-          await database.notify(trx, 'device', { deviceUuid });
-          await database.notify(trx, 'endSession', { deviceUuid, reason: 'reset' });
+          await endSession(database, trx, { deviceUuid, reason: 'reset' });
           await recordSecurityEvent(trx, { deviceId: device.id, code: 'RESET_WITHOUT_ORDER' });
           await raiseAlert(trx, { kind: 'RESET_WITHOUT_ORDER', deviceId: device.id, nowMs });
         } else {

@@ -4,6 +4,7 @@ import { lockDevice } from '../credentials/repository.ts';
 import type { LifeCycle } from '../database/schema.ts';
 import type { OrderSigner } from '../orders/order-signer.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
+import { endSession } from '../pki/end-session.ts';
 import type { BrokerLink } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
@@ -68,8 +69,7 @@ export function createReleaseService(options: {
         reason: 'cessationOfOperation',
         at,
       });
-      await database.notify(trx, 'device', { deviceUuid });
-      await database.notify(trx, 'endSession', { deviceUuid, reason: 'released' });
+      await endSession(database, trx, { deviceUuid, reason: 'released' });
       return true;
     });
   }

@@ -141,6 +141,26 @@ describe('when the owner unlinks a device', () => {
     expect(await world.release.finishDue()).toBe(0);
   });
 
+  it('leaves nobody to think that the device is still there', async () => {
+    const { device, by } = await owned();
+    const [gone, kept] = [device, (await owned()).device];
+    const online = [gone.deviceUuid, kept.deviceUuid];
+    const { db } = world.database;
+    await db.updateTable('devices').set({ presence: 'ONLINE' }).where('device_uuid', 'in', online).execute();
+    await world.release.release(by);
+    world.clock.advance(3_000);
+    await world.release.finishDue();
+    const rows = await db
+      .selectFrom('devices')
+      .where('device_uuid', 'in', online)
+      .select(['device_uuid', 'presence'])
+      .execute();
+    expect(Object.fromEntries(rows.map((row) => [row.device_uuid, row.presence]))).toEqual({
+      [gone.deviceUuid]: 'OFFLINE',
+      [kept.deviceUuid]: 'ONLINE',
+    });
+  });
+
   it('is finished by another process when the first was killed after the commit', async () => {
     const { device, answer, by } = await owned();
     await world.release.release(by);
