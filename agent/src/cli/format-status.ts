@@ -16,7 +16,7 @@ export function formatStatus(status: DeviceStatus, running: boolean): string {
   ];
   return rows
     .filter((row): row is [string, string] => row[1] !== null)
-    .map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`)
+    .map(([name, value]) => `${`${name}:`.padEnd(15)}${value}`)
     .join('\n');
 }
 
@@ -37,9 +37,9 @@ function sessionRows({ session }: DeviceStatus): [string, string][] {
       'outbox',
       `${outbox.rows} readings waiting, ${outbox.deadLetters} refused for ever, ${outbox.dropped} dropped`,
     ],
-    ...components.map((component): [string, string] => [
-      `  ${component.componentId}`,
-      `${component.componentType} ${JSON.stringify(component)}`,
+    ...components.map(({ componentId, componentType, status, reason }): [string, string] => [
+      `component ${componentId}`,
+      `${componentType} ${status}${reason === undefined ? '' : `: ${reason}`}`,
     ]),
   ];
 }

@@ -29,6 +29,12 @@ function text(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** A value for a person: a switch is on or off, a temperature in °C (the wire has UCUM). */
+export function valueText(value: number, unit: string): string {
+  if (unit === '1') return value === 1 ? 'on' : value === 0 ? 'off' : String(value);
+  return `${value} ${unit === 'Cel' ? '°C' : unit}`;
+}
+
 /** `10s`, `2m`, `500ms`, `10` (seconds) → milliseconds. */
 export function parseDuration(input: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(input.trim());
@@ -40,7 +46,10 @@ export function parseDuration(input: string): number {
 /** One line for a person; a problem of the cloud keeps its code. Programming errors keep their stack. */
 export function explain(error: unknown): string {
   if (error instanceof ProblemError) {
-    const issues = error.issues.map(({ path, message }) => `\n  ${path}: ${message}`).join('');
+    const issues = error.issues
+      .filter(({ message }) => !error.message.includes(message))
+      .map(({ path, message }) => `\n  ${path}: ${message}`)
+      .join('');
     return `${error.message} (${error.code})${issues}`;
   }
   if (error instanceof BleError) return `${error.message} (${error.code})`;

@@ -48,7 +48,7 @@ export async function pairAndClaim(
     'the device advertises, the phone connects',
   ]);
   await progress.step('claim', async (say) => {
-    await pairVirtualPi({
+    const deviceUuid = await pairVirtualPi({
       link,
       setupCode: factory.setupCode,
       client: owner,
@@ -61,6 +61,7 @@ export async function pairAndClaim(
         if (event.event === 'step' && event.report.result === 'running') say(stepWords[event.report.step]);
       },
     });
+    await owner.setNickname({ params: { id: deviceUuid }, body: { nickname: 'Greenhouse' } });
     return [undefined, 'claimed, own certificate, drivers loaded, first signed reading stored'];
   });
 }

@@ -104,11 +104,14 @@ function printReady(
     `        or administrator  ${saved.administrator.email}  ${saved.administrator.password}`,
     `        (again: npm run ares -- credentials; kept in ${credentialsFile(home)})`,
     '',
-    'In another terminal:',
+    'Open that address, or in another terminal:',
     `  npm run ares -- device state ${id} --watch`,
     `  npm run ares -- device command ${id} pump on --for 10s`,
     `  npm run ares -- telemetry ${id}`,
-    `Logs: ${join(piFolder(home), 'agent.log')}, ${join(home, 'cloud', 'cloud.log')}.  Ctrl-C ends everything; npm start goes on where it was.`,
+    '',
+    `Logs: ${join(piFolder(home), 'agent.log')}`,
+    `      ${join(home, 'cloud', 'cloud.log')}`,
+    'Ctrl-C ends everything; npm start goes on where it was.',
   ]) {
     progress.line(line);
   }

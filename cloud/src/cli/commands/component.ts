@@ -75,7 +75,10 @@ export function componentCommands(program: Command, context: CliContext): void {
         type: componentType,
         kind,
         pins: pinRoles.join(', ') || '-',
-        measures: metrics.map(({ metric, unit }) => `${metric} ${unit}`).join(', ') || '-',
+        measures:
+          metrics
+            .map(({ metric, unit }) => (unit === '1' ? metric : `${metric} ${unit === 'Cel' ? '°C' : unit}`))
+            .join(', ') || '-',
         does: actions.map(({ action }) => action).join(', ') || '-',
       }));
       printRows(rows, 'The catalogue is empty.');

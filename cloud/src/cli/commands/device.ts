@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { readEvents } from '../event-stream.ts';
 import { findDevice } from '../find-device.ts';
-import { parseDuration, printJson, printRows } from '../output.ts';
+import { parseDuration, printJson, printRows, valueText } from '../output.ts';
 import type { CliContext } from '../program.ts';
 
 /** `ares device …` */
@@ -150,7 +150,7 @@ function printState(state: StateDocument, json: boolean): void {
     status: reason === undefined ? status : `${status}: ${reason}`,
     values:
       Object.entries(metrics)
-        .map(([metric, { value, unit }]) => `${metric} ${value} ${unit}`)
+        .map(([metric, { value, unit }]) => `${metric} ${valueText(value, unit)}`)
         .join(', ') || '-',
   }));
   printRows(rows, 'No components yet. Attach one: npm run ares -- component add --help');

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { findDevice } from '../find-device.ts';
-import { printJson, printRows } from '../output.ts';
+import { printJson, printRows, valueText } from '../output.ts';
 import type { CliContext } from '../program.ts';
 
 interface Options {
@@ -39,7 +39,7 @@ export function telemetryCommand(program: Command, context: CliContext): void {
         measured: reading.measuredAt,
         component: `${reading.componentType} (${reading.componentId})`,
         metric: reading.metric,
-        value: `${reading.value} ${reading.unit}`,
+        value: valueText(reading.value, reading.unit),
       }));
       printRows(rows, 'No readings yet.');
     });
