@@ -128,6 +128,19 @@ describe('messages that are not the device’s own', () => {
       expect(await eventsOf(code), code).toMatchObject([{ device_id: device.deviceId }]);
   });
 
+  it('CLN-01 mark the device as copied when another board speaks with its secret, and for nothing less', async () => {
+    world = await liveWorld();
+    const [copied, forged] = [await world.newDevice(), await world.newDevice()];
+    await copied.readings([copied.reading(1)], { cpuSerial: '00000000aaaaaaaa' });
+    await forged.readings([forged.reading(1)], { hardwareVariant: 'other' });
+    await until(() => world.ingest.counters.notAuthentic === 2, 'both messages');
+    await world.security.flush();
+    const rows = await world.database.db.selectFrom('devices').select(['id', 'clone_seen_at']).execute();
+    const seen = new Map(rows.map((row) => [row.id, row.clone_seen_at]));
+    expect(seen.get(copied.deviceId)).toEqual(expect.any(Date));
+    expect(seen.get(forged.deviceId)).toBeNull();
+  });
+
   it('are ignored from the moment that the assignment has ended', async () => {
     world = await liveWorld();
     const device = await world.newDevice();

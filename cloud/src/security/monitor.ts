@@ -135,8 +135,11 @@ export function createSecurityMonitor(options: {
       events.add(event);
       const { code, deviceUuid } = event;
       if (deviceUuid === undefined) return;
-      if (ALERTING.has(code) && once(`${code} ${deviceUuid}`))
+      if (ALERTING.has(code) && once(`${code} ${deviceUuid}`)) {
         run(repository.insertAlert(code, deviceUuid, event.detail ?? {}));
+        // Its MAC fits, so this is no invention of the broker: the card, and the secret on it, are on two boards.
+        if (code === 'PAIR_MISMATCH') run(repository.noteClone(deviceUuid, new Date(clock.now())));
+      }
       if (!NOT_AUTHENTIC.has(code)) return;
       const fresh = !failures.has(deviceUuid);
       const isCompromise = countFailure(deviceUuid);

@@ -28,6 +28,16 @@ export function createSecurityRepository(database: CloudDatabase) {
       );
     },
 
+    /** Another board speaks with the device's secret: when the original renews, only its owner can tell them apart. */
+    async noteClone(deviceUuid: string, at: Date): Promise<void> {
+      await db
+        .updateTable('devices')
+        .set({ clone_seen_at: at })
+        .where('device_uuid', '=', deviceUuid)
+        .where('clone_seen_at', 'is', null)
+        .execute();
+    },
+
     /** ACTIVE → QUARANTINED; answers whether it was ACTIVE. */
     quarantine: (deviceUuid: string, reason: string) =>
       moveLifeCycle(database, deviceUuid, 'ACTIVE', 'QUARANTINED', reason),
