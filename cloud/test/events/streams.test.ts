@@ -96,7 +96,8 @@ describe('a stream of live state', () => {
     const admin = read(await streams.device(device.deviceUuid, 999, true));
     await until(() => all.frames.length >= 2 && admin.frames.length >= 1, 'the first documents');
     await endAssignment(device.deviceUuid, device.deviceId);
-    await until(() => one.ended(), 'the end of the stream', 5_000);
+    // At once by the notice, not only by the look every four seconds.
+    await until(() => one.ended(), 'the end of the stream', 2_000);
     await until(() => all.frames.some(({ event }) => event === 'removed'), 'the notice');
     expect(one.frames.at(-1)).toEqual({ event: 'removed', data: { deviceUuid: device.deviceUuid } });
     expect([all.ended(), admin.ended()]).toEqual([false, false]);

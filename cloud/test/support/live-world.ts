@@ -293,6 +293,7 @@ async function connectDevice(world: BrokerWorld, clock: Clock, seeded: Seeded) {
     client.publishAsync(topic, Buffer.from(payload as Uint8Array), { qos: 0 });
   const send = (topic: string, body: object) => sendRaw(topic, signMessage(topic, body, mac));
   const connectionId = randomUUID();
+  const began = clock.now();
 
   return {
     ...seeded,
@@ -312,7 +313,8 @@ async function connectDevice(world: BrokerWorld, clock: Clock, seeded: Seeded) {
       componentId: components['dht22']!,
       metric: 'temperature',
       value: 21.5,
-      measuredAt: clock.now(),
+      // The same whenever it is sent, as on a device.
+      measuredAt: began + seq,
       ...over,
     }),
     readings(list: readonly object[], over: object = {}, componentType = 'dht22') {
