@@ -129,6 +129,35 @@ describe('the life of one device, as npm start shows it', () => {
     await eventually('the cloud knows', async () => (await state())['pump'] === 0, 10_000);
   });
 
+  it('CMD-07 switches the running pump off within a second when the agent is killed, and goes on', async () => {
+    const line = join(home.path, 'pi', 'board', 'gpio', 'gpio17', 'value');
+    await eventually('the pump has rested', async () => {
+      const { status } = await ares<{ status: string }>(
+        home.path,
+        'device',
+        'command',
+        deviceUuid,
+        'pump',
+        'on',
+        '--for',
+        '60s',
+      ).catch(() => ({ status: 'REJECTED' }));
+      return status === 'COMPLETED';
+    });
+    expect(readFileSync(line, 'utf8').trim()).toBe('1');
+    const [pid] = processesOf(join(home.path, 'pi', 'state')).filter((id) =>
+      readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('agent/src/main.ts'),
+    );
+    process.kill(pid!, 'SIGKILL');
+    await eventually('the pump is off', () => readFileSync(line, 'utf8').trim() === '0', 1_000);
+    await program.sees(/The guard has switched its outputs off/);
+    await eventually(
+      'the device is back',
+      async () => (await agentState().catch(() => ({ state: '' }))).state === 'OPERATING',
+      20_000,
+    );
+  });
+
   it('takes a component added on the server without a restart, and drops one that is removed', async () => {
     const added = await ares<{ componentId: number }>(
       home.path,

@@ -46,7 +46,10 @@ export async function startDemo(options: {
     const owner = await signedIn(cloud.publicUrl, saved.owner);
     signal.throwIfAborted();
 
-    const device = createVirtualPi(piFolder(home));
+    const device = createVirtualPi(piFolder(home), {
+      onAgentDeath: (what) =>
+        progress.line(`! ${what}. The guard has switched its outputs off; it starts again.`),
+    });
     pi = device;
     const trust = cloud.trustFile;
     const factory = await progress.step('factory', async () => [

@@ -33,8 +33,18 @@ export interface VirtualPi {
   stop(): Promise<void>;
 }
 
-/** @param options.config settings file of the agent, e.g. with drivers by others */
-export function createVirtualPi(folder: string, options: { readonly config?: string } = {}): VirtualPi {
+/** As a service manager would: again after a moment, but not for ever. */
+const RESTART_MS = 1_000;
+const MOST_DEATHS = 20;
+
+export interface VirtualPiOptions {
+  /** Settings file of the agent, e.g. with drivers by others. */
+  readonly config?: string;
+  /** Told when the agent has died; it is then started again. Absent: its death is a failure. */
+  readonly onAgentDeath?: (what: string) => void;
+}
+
+export function createVirtualPi(folder: string, options: VirtualPiOptions = {}): VirtualPi {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const boardDir = join(folder, 'board');
   const stateDir = join(folder, 'state');
@@ -45,13 +55,20 @@ export function createVirtualPi(folder: string, options: { readonly config?: str
   const expected = new Set<Child>();
   let board: Child | undefined;
   let agent: Child | undefined;
+  let restart: NodeJS.Timeout | undefined;
   let fail: (reason: string) => void = () => {};
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
   });
-  const watch = (name: string, child: Child) => {
+  let deaths = 0;
+  const watch = (name: 'agent' | 'board', child: Child) => {
     void child.exited.then((how) => {
-      if (!expected.has(child)) fail(`the ${name} of the virtual Pi ended (${how}); see ${logOf(name)}`);
+      if (expected.has(child)) return;
+      const what = `the ${name} of the virtual Pi ended (${how}); see ${logOf(name)}`;
+      deaths += 1;
+      if (name === 'board' || options.onAgentDeath === undefined || deaths > MOST_DEATHS) return fail(what);
+      options.onAgentDeath(what);
+      restart = setTimeout(() => pi.startAgent(), RESTART_MS);
     });
     return child;
   };
@@ -95,6 +112,7 @@ export function createVirtualPi(folder: string, options: { readonly config?: str
         return child.exited;
       }),
     async stop() {
+      clearTimeout(restart);
       // The agent first: it switches its outputs off on a board that is still there.
       await end(agent, (child) => child.stop(2_500));
       await end(board, (child) => child.stop(1_000));
