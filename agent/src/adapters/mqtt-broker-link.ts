@@ -42,6 +42,8 @@ function attempt(
       key: options.privateKeyPem,
       minVersion: 'TLSv1.2',
     });
+    // Packets are small and come in twos (PUBACK and result): the second would wait 40 ms for the ACK of the first.
+    socket.setNoDelay(true);
     socket.once('secureConnect', () => {
       secured = true;
     });

@@ -112,7 +112,8 @@ export async function startBroker(options: {
 
   const sockets = new Set<TLSSocket>();
   const server = createServer(
-    { ...tlsOptions(options.tls), handshakeTimeout: CONNECT_TIMEOUT_MS },
+    // Without delay: an order that follows a PUBACK would wait up to 40 ms for the ACK of its TCP segment.
+    { ...tlsOptions(options.tls), handshakeTimeout: CONNECT_TIMEOUT_MS, noDelay: true },
     (socket) => {
       sockets.add(socket);
       socket.on('close', () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { filterMatches } from '@ares/protocol';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { type BrokerLink, BrokerLinkError, type MessageHandler } from '../ports/broker-link.ts';
@@ -32,6 +33,10 @@ export async function openMqttBrokerLink(options: {
   const { config, log } = options;
   const subscriptions = new Set<Subscription>();
   const client = await connect(config);
+  // Packets are small: the second of two would wait up to 40 ms for the ACK of the first.
+  const sendAtOnce = () => (client.stream as Partial<Socket>).setNoDelay?.(true);
+  sendAtOnce();
+  client.on('connect', sendAtOnce);
   client.on('error', (error) => log.warn({ error: error.message }, 'the link to the broker has an error'));
   client.on('offline', () => log.warn({}, 'the link to the broker is down'));
   client.on('connect', () => log.info({}, 'the link to the broker is up'));
