@@ -59,7 +59,8 @@ export async function startApiRole(
     handlers: handlers.routes,
     policies: createPolicies({
       callerOf: accounts.service.callerOf,
-      accessOf: handlers.accessOf,
+      accessOf: handlers.devices.accessOf,
+      historyAccessOf: handlers.devices.historyAccessOf,
       async deviceOf({ serial, commonName }) {
         const admitted = await foundation.certificates.admit({ serial, deviceUuid: commonName });
         return (
@@ -163,7 +164,7 @@ function createHandlers(
     ...releaseRoutes({ release, receipts: createReceiptService({ ...common, release }) }),
     ...live.handlers,
   };
-  return { routes, accessOf: devices.accessOf };
+  return { routes, devices };
 }
 
 /** Without its files the cloud is still of use: the CLI and apps need no panel. */

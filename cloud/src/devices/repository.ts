@@ -1,7 +1,7 @@
 import { type SqlBool, sql } from 'kysely';
 import { type Caller, isAdmin } from '../accounts/types.ts';
 import type { Queries } from '../ports/database.ts';
-import type { DeviceAccess, DeviceView } from './types.ts';
+import type { DeviceAccess, DeviceView, HistoryAccess } from './types.ts';
 
 /** Devices. Whatever returns one needs to know for whom: the scope is part of each query. */
 export const deviceRepository = {
@@ -19,6 +19,34 @@ export const deviceRepository = {
         role: row.role,
       }
     );
+  },
+
+  /** `undefined` for an unknown device and for one that never had anything to do with the caller. */
+  async findHistoryAccess(
+    queries: Queries,
+    caller: Caller,
+    deviceUuid: string,
+  ): Promise<HistoryAccess | undefined> {
+    const everything = isAdmin(caller);
+    const row = await queries
+      .selectFrom('devices as d')
+      .select('d.id')
+      .where('d.device_uuid', '=', deviceUuid)
+      .$if(!everything, (query) =>
+        query.where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('assignments as a')
+              .leftJoin('assignment_viewers as v', (join) =>
+                join.onRef('v.assignment_id', '=', 'a.id').on('v.user_id', '=', caller.userId),
+              )
+              .whereRef('a.device_id', '=', 'd.id')
+              .where((is) => is.or([is('a.user_id', '=', caller.userId), is('v.user_id', 'is not', null)]))
+              .select('a.id'),
+          ),
+        ),
+      )
+      .executeTakeFirst();
+    return row && { deviceId: row.id, deviceUuid, everything };
   },
 
   async list(queries: Queries, caller: Caller): Promise<DeviceView[]> {
@@ -76,7 +104,7 @@ export const deviceRepository = {
   },
 };
 
-/** The only way to a device's row for a person: owner, viewer or administrator of the running assignment. */
+/** The only way to a device as it is now: owner, viewer or administrator of the running assignment. */
 function visibleTo(queries: Queries, caller: Caller) {
   const admin = isAdmin(caller);
   return queries

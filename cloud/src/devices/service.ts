@@ -38,6 +38,10 @@ export function createDeviceService(ports: {
     /** For the policies `reader` and `owner`. */
     accessOf: (caller: Caller, deviceUuid: string) => deviceRepository.findAccess(db, caller, deviceUuid),
 
+    /** For the policy `pastReader`. */
+    historyAccessOf: (caller: Caller, deviceUuid: string) =>
+      deviceRepository.findHistoryAccess(db, caller, deviceUuid),
+
     list: (caller: Caller) => deviceRepository.list(db, caller),
 
     /** @throws {ProblemError} NOT_FOUND */

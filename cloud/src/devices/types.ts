@@ -9,6 +9,14 @@ export interface DeviceAccess {
   readonly role: 'owner' | 'viewer' | 'admin';
 }
 
+/** What a caller may read of a device's past. */
+export interface HistoryAccess {
+  readonly deviceId: number;
+  readonly deviceUuid: string;
+  /** For administrators. Anybody else: of assignments that are or were his, as owner or viewer. */
+  readonly everything: boolean;
+}
+
 /** A device as its reader sees it. */
 export interface DeviceView {
   readonly deviceUuid: string;

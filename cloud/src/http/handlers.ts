@@ -1,9 +1,9 @@
 import type { BodyOf, Contract, ParamsOf, QueryOf, Route, RouteId } from '@ares/protocol/http';
 import type { z } from 'zod';
 import type { Caller } from '../accounts/types.ts';
-import type { DeviceAccess } from '../devices/types.ts';
+import type { DeviceAccess, HistoryAccess } from '../devices/types.ts';
 
-export type { Caller, DeviceAccess };
+export type { Caller, DeviceAccess, HistoryAccess };
 
 /** The device whose certificate was presented, is in time and stands as ACTIVE in the table at this request. */
 export interface DevicePeer {
@@ -13,10 +13,20 @@ export interface DevicePeer {
   readonly certificateSerial: string;
 }
 
-type CallerOf<R extends Route> = R['policy'] extends 'user' | 'reader' | 'owner' | 'admin' | 'developer'
+type CallerOf<R extends Route> = R['policy'] extends
+  | 'user'
+  | 'reader'
+  | 'pastReader'
+  | 'owner'
+  | 'admin'
+  | 'developer'
   ? Caller
   : undefined;
-type AccessOf<R extends Route> = R['policy'] extends 'reader' | 'owner' ? DeviceAccess : undefined;
+type AccessOf<R extends Route> = R['policy'] extends 'reader' | 'owner'
+  ? DeviceAccess
+  : R['policy'] extends 'pastReader'
+    ? HistoryAccess
+    : undefined;
 type PeerOf<R extends Route> = R['policy'] extends 'device'
   ? DevicePeer
   : R['policy'] extends 'deviceKey'

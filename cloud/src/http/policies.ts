@@ -1,7 +1,7 @@
 import { isUuid, ProblemError } from '@ares/protocol';
 import type { Policy } from '@ares/protocol/http';
 import { isAdmin } from '../accounts/types.ts';
-import type { Caller, DeviceAccess, DevicePeer } from './handlers.ts';
+import type { Caller, DeviceAccess, DevicePeer, HistoryAccess } from './handlers.ts';
 
 /** What a policy may look at. */
 interface PolicyRequest {
@@ -23,7 +23,7 @@ export interface PresentedCertificate {
 /** What a policy found out about the sender. */
 interface Grant {
   readonly caller?: Caller;
-  readonly access?: DeviceAccess;
+  readonly access?: DeviceAccess | HistoryAccess;
   readonly device?: DevicePeer;
   /** When the right ends, epoch ms; a stream does not outlive it. */
   readonly expiresAt?: number;
@@ -35,6 +35,8 @@ export interface PolicyLookups {
   callerOf(accessToken: string): Promise<{ caller: Caller; expiresAt: number } | undefined>;
   /** @returns `undefined` for an unknown device and for one that the caller has nothing to do with */
   accessOf(caller: Caller, deviceUuid: string): Promise<DeviceAccess | undefined>;
+  /** @returns `undefined` for an unknown device and for one that never had anything to do with the caller */
+  historyAccessOf(caller: Caller, deviceUuid: string): Promise<HistoryAccess | undefined>;
   /** @returns the device whose certificate this is, if the table accepts it at this moment */
   deviceOf(certificate: PresentedCertificate): Promise<DevicePeer | undefined>;
 }
@@ -69,8 +71,15 @@ export function createPolicies(lookups: PolicyLookups): Policies {
     const signedIn = await user(request);
     const deviceUuid = request.deviceUuid();
     const access = await lookups.accessOf(signedIn.caller, deviceUuid);
-    // The same words for "not there" and "not yours": an answer must not tell strangers which devices exist.
-    if (access === undefined) throw new ProblemError('NOT_FOUND', `You have no device ${deviceUuid}.`);
+    if (access === undefined) throw notYours(deviceUuid);
+    return { ...signedIn, access };
+  }
+
+  async function pastReader(request: PolicyRequest) {
+    const signedIn = await user(request);
+    const deviceUuid = request.deviceUuid();
+    const access = await lookups.historyAccessOf(signedIn.caller, deviceUuid);
+    if (access === undefined) throw notYours(deviceUuid);
     return { ...signedIn, access };
   }
 
@@ -117,5 +126,10 @@ export function createPolicies(lookups: PolicyLookups): Policies {
     return found === undefined ? {} : { device: found };
   }
 
-  return { anyone, user, reader, owner, admin, developer, device, deviceKey };
+  return { anyone, user, reader, pastReader, owner, admin, developer, device, deviceKey };
+}
+
+/** The same words for "not there" and "not yours": an answer must not tell strangers which devices exist. */
+function notYours(deviceUuid: string): ProblemError {
+  return new ProblemError('NOT_FOUND', `You have no device ${deviceUuid}.`);
 }

@@ -6,7 +6,7 @@ export function telemetryRoutes(queries: TelemetryQueries): Pick<Handlers, 'tele
     async telemetry({ access, caller, query }) {
       const { from, to, ...rest } = query;
       const readings = await queries.list(
-        { deviceId: access.deviceId, userId: access.role === 'admin' ? undefined : caller.userId },
+        { deviceId: access.deviceId, userId: access.everything ? undefined : caller.userId },
         {
           ...rest,
           ...(from !== undefined && { from: new Date(from) }),

@@ -61,6 +61,7 @@ beforeAll(async () => {
     policies: createPolicies({
       callerOf: async () => undefined,
       accessOf: async () => undefined,
+    historyAccessOf: async () => undefined,
       deviceOf: async ({ serial, commonName }) =>
         accepted.has(serial) ? { deviceId: 7, deviceUuid: commonName, certificateSerial: serial } : undefined,
     }),

@@ -49,6 +49,18 @@ async function ask(
   return { status: response.status, code: problem?.code, headers: response.headers };
 }
 
+/** Somebody who gave his device away. */
+async function formerOwner() {
+  const former = await world.person();
+  const { deviceUuid, assignmentId } = await world.device(former);
+  await world.database.db
+    .updateTable('assignments')
+    .set({ ended_at: new Date() })
+    .where('id', '=', assignmentId!)
+    .execute();
+  return { accessToken: former.accessToken, deviceUuid, assignmentId: assignmentId! };
+}
+
 /** The one shape of every refusal. */
 function asProblem(body: unknown): ProblemDetails {
   expect(body).toMatchObject({
@@ -65,7 +77,7 @@ function asProblem(body: unknown): ProblemDetails {
 }
 
 describe('without credentials', () => {
-  it.each(ofPolicy('user', 'reader', 'owner', 'admin', 'developer'))(
+  it.each(ofPolicy('user', 'reader', 'pastReader', 'owner', 'admin', 'developer'))(
     '%s asks to sign in',
     async (_, route) => {
       const answer = await ask(route);
@@ -77,7 +89,7 @@ describe('without credentials', () => {
   it.each(['Basic YTpi', 'Bearer', 'Bearer a b', 'Bearer a.b.c', `Bearer ${'x'.repeat(8_000)}`])(
     'and with "%.20s" neither',
     async (authorization) => {
-      for (const [, route] of ofPolicy('user', 'reader', 'owner', 'admin', 'developer')) {
+      for (const [, route] of ofPolicy('user', 'reader', 'pastReader', 'owner', 'admin', 'developer')) {
         expect(await ask(route, { authorization }), route.id).toMatchObject({ status: 401 });
       }
     },
@@ -85,24 +97,30 @@ describe('without credentials', () => {
 });
 
 describe('API-01 a device of somebody else', () => {
-  it.each(ofPolicy('reader', 'owner'))('%s answers 404, as for one that does not exist', async (_, route) => {
-    const foreign = await ask(route, { accessToken: stranger.accessToken });
-    const unknown = await ask(route, { accessToken: stranger.accessToken, deviceUuid: randomUUID() });
-    expect(foreign).toMatchObject({ status: 404, code: 'NOT_FOUND' });
-    expect(unknown).toMatchObject({ status: 404, code: 'NOT_FOUND' });
-  });
+  it.each(ofPolicy('reader', 'pastReader', 'owner'))(
+    '%s answers 404, as for one that does not exist',
+    async (_, route) => {
+      const foreign = await ask(route, { accessToken: stranger.accessToken });
+      const unknown = await ask(route, { accessToken: stranger.accessToken, deviceUuid: randomUUID() });
+      expect(foreign).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+      expect(unknown).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+    },
+  );
 
   it.each(ofPolicy('reader', 'owner'))('%s answers 404 to a former owner', async (_, route) => {
-    const former = await world.person();
-    const sold = await world.device(former);
-    await world.database.db
-      .updateTable('assignments')
-      .set({ ended_at: new Date() })
-      .where('id', '=', sold.assignmentId!)
-      .execute();
-    expect(await ask(route, { accessToken: former.accessToken, deviceUuid: sold.deviceUuid })).toMatchObject({
-      status: 404,
-    });
+    const { accessToken, deviceUuid } = await formerOwner();
+    expect(await ask(route, { accessToken, deviceUuid })).toMatchObject({ status: 404 });
+  });
+
+  it.each(ofPolicy('pastReader'))('%s answers a former owner and a former viewer', async (_, route) => {
+    const { accessToken, deviceUuid, assignmentId } = await formerOwner();
+    const formerViewer = await world.person();
+    await world.share(assignmentId, formerViewer);
+    for (const token of [accessToken, formerViewer.accessToken]) {
+      await ask(route, { accessToken: token, deviceUuid });
+      expect(world.reached.at(-1)?.context).toMatchObject({ access: { deviceUuid, everything: false } });
+    }
+    expect((await ask(route, { accessToken: stranger.accessToken, deviceUuid })).status).toBe(404);
   });
 });
 
@@ -130,13 +148,16 @@ describe('the wrong role', () => {
     }
   });
 
-  it.each(ofPolicy('reader'))('%s lets a viewer and an administrator through', async (_, route) => {
-    const admin = await world.person(['general_admin']);
-    for (const { accessToken } of [viewer, admin]) {
-      // Whatever the handler says then: the policy did not refuse.
-      expect([401, 403, 404]).not.toContain((await ask(route, { accessToken })).status);
-    }
-  });
+  it.each(ofPolicy('reader', 'pastReader'))(
+    '%s lets a viewer and an administrator through',
+    async (_, route) => {
+      const admin = await world.person(['general_admin']);
+      for (const { accessToken } of [viewer, admin]) {
+        // Whatever the handler says then: the policy did not refuse.
+        expect([401, 403, 404]).not.toContain((await ask(route, { accessToken })).status);
+      }
+    },
+  );
 });
 
 describe('the table of routes', () => {

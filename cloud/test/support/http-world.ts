@@ -90,6 +90,7 @@ export async function httpWorld(
   const policies = createPolicies({
     callerOf: accounts.callerOf,
     accessOf: devices.accessOf,
+    historyAccessOf: devices.historyAccessOf,
     deviceOf: async () => undefined,
   });
   const closing = new AbortController();

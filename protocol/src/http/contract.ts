@@ -302,8 +302,8 @@ export const contract = {
     id: 'telemetry',
     method: 'GET',
     path: '/api/devices/{id}/telemetry',
-    summary: 'Stored readings, newest first',
-    policy: 'reader',
+    summary: 'Stored readings of the time when the device was yours, newest first; for administrators all',
+    policy: 'pastReader',
     listeners: people,
     params: deviceParams,
     query: z.strictObject({

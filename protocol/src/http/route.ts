@@ -4,9 +4,19 @@ import type { ProblemCode } from '../problems.ts';
 /**
  * Who may call a route. `device` is the client certificate of the device named in the path or body;
  * `deviceKey` a signature in the body, checked by the service; `reader` the owner, a viewer or an administrator;
- * `owner` the owner or an administrator.
+ * `pastReader` also whoever was owner or viewer before, for what belongs to his own assignments; `owner` the owner
+ * or an administrator.
  */
-export type Policy = 'anyone' | 'user' | 'reader' | 'owner' | 'admin' | 'developer' | 'device' | 'deviceKey';
+export type Policy =
+  | 'anyone'
+  | 'user'
+  | 'reader'
+  | 'pastReader'
+  | 'owner'
+  | 'admin'
+  | 'developer'
+  | 'device'
+  | 'deviceKey';
 
 /** `public` is for people and apps, `device` the TLS listener for devices. */
 export type Listener = 'public' | 'device';
