@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { TrustFile } from '@ares/protocol';
@@ -10,7 +11,8 @@ import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
 import { createPinoLogger } from './adapters/pino-logger.ts';
 import { superviseEmbeddedPostgres } from './adapters/supervised-postgres.ts';
 import { systemClock } from './adapters/system-clock.ts';
-import type { CloudConfig } from './config.ts';
+import { type CloudConfig, ConfigError } from './config.ts';
+import { parseDatabaseUrl } from './database/database-url.ts';
 import { migrate } from './database/migrate.ts';
 import { ensurePartitions } from './jobs/partitions.ts';
 import { createOrderSigner, type OrderSigner } from './orders/order-signer.ts';
@@ -124,7 +126,7 @@ async function openServer(
   stack: AsyncDisposableStack,
 ): Promise<{ connection: PgConnection; failed: Promise<string> }> {
   if (config.databaseUrl !== undefined) {
-    return { connection: parseUrl(config.databaseUrl), failed: new Promise(() => undefined) };
+    return { connection: await connectionOf(config.databaseUrl), failed: new Promise(() => undefined) };
   }
   const server = await superviseEmbeddedPostgres({ dataDir: join(config.home, 'database'), log });
   stack.defer(() => server.stop());
@@ -132,7 +134,7 @@ async function openServer(
 }
 
 /** A database that starts at the same time, or recovers, is waited for. */
-async function untilAnswering(database: CloudDatabase, log: Logger): Promise<void> {
+export async function untilAnswering(database: CloudDatabase, log: Logger): Promise<void> {
   const deadline = performance.now() + DATABASE_WITHIN_MS;
   for (let attempt = 0; !(await database.healthy()); attempt += 1) {
     if (performance.now() > deadline) return;
@@ -141,16 +143,17 @@ async function untilAnswering(database: CloudDatabase, log: Logger): Promise<voi
   }
 }
 
-function parseUrl(text: string): PgConnection {
-  const url = new URL(text);
-  const socket = url.searchParams.get('host');
-  return {
-    host: socket ?? decodeURIComponent(url.hostname),
-    port: url.port === '' ? 5432 : Number(url.port),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)),
-  };
+/** @throws {ConfigError} when the root certificate that it names cannot be read */
+export async function connectionOf(databaseUrl: string): Promise<PgConnection> {
+  const { tls, ...connection } = parseDatabaseUrl(databaseUrl);
+  if (tls?.rootFile === undefined)
+    return { ...connection, ...(tls && { ssl: { rejectUnauthorized: true } }) };
+  try {
+    return { ...connection, ssl: { rejectUnauthorized: true, ca: await readFile(tls.rootFile, 'utf8') } };
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new ConfigError(`sslrootcert of DATABASE_URL cannot be read: ${reason}`, { cause });
+  }
 }
 
 async function installationId(secrets: SecretStore): Promise<string> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseDatabaseUrl } from './database/database-url.ts';
 
 /** What one process of the cloud does. `all` is every one of them. */
 export const roles = ['api', 'ingest', 'broker', 'jobs'] as const;
@@ -62,8 +63,13 @@ const settingsSchema = z.strictObject({
   ARES_MQTT_PORT: port.optional(),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
-    .refine((text) => URL.canParse(text), 'must be a URL')
+    .superRefine((text, refuse) => {
+      try {
+        parseDatabaseUrl(text);
+      } catch (error) {
+        refuse.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
     .optional(),
   ARES_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   ARES_LOG_FILE: z.string().min(1).optional(),

@@ -46,7 +46,7 @@ describe('the configuration', () => {
   });
 
   it('runs one role or several with a database of their own', () => {
-    const { roles } = readConfig('api,jobs', { DATABASE_URL: 'postgres://u:p@db/ares' });
+    const { roles } = readConfig('api,jobs', { DATABASE_URL: 'postgres://u:p@db/ares?sslmode=verify-full' });
     expect([...roles]).toEqual(['api', 'jobs']);
   });
 });

@@ -10,6 +10,8 @@ export interface PgConnection {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  /** With TLS, and the server's certificate verified against these roots or those that Node trusts. */
+  readonly ssl?: { readonly rejectUnauthorized: true; readonly ca?: string };
 }
 
 const CHANNEL = 'ares';
