@@ -151,7 +151,7 @@ export function createShellGuard(options: {
       if (running !== undefined) await each(id, outputs, (name) => ask(['disarm', name], 'disarmed'));
     },
     makeSafe: async (outputs) => {
-      for (const { path, safeValue } of outputs) writeFileSync(path, `${safeValue}\n`);
+      writeAll(outputs);
     },
     onLost: (listener) => {
       lostListeners.add(listener);
@@ -174,6 +174,18 @@ export function createShellGuard(options: {
       });
     },
   };
+}
+
+/** Each of them, whatever becomes of the others. @throws the first failure */
+function writeAll(outputs: readonly SafeOutput[]): void {
+  const failures: unknown[] = [];
+  for (const { path, safeValue } of outputs)
+    try {
+      writeFileSync(path, `${safeValue}\n`, { flag: 'r+' });
+    } catch (cause) {
+      failures.push(cause);
+    }
+  if (failures.length > 0) throw failures[0];
 }
 
 function unavailable(): GuardError {

@@ -32,6 +32,8 @@ const MAX_QUEUED = 8;
 const LET_GO_MS = 200;
 /** How long a driver may take to switch off before its level is written past it. */
 const SAFE_TIMEOUT_MS = 1_000;
+/** A rest between two runs that is over within this is waited for; a longer one refuses the command. */
+const WAITED_REST_MS = 1_000;
 
 /**
  * One actuator with its lease.
@@ -56,6 +58,8 @@ export class Actuator {
   #queued = 0;
   /** Grows with each safe action: what was asked before it is overtaken. */
   #generation = 0;
+  /** Safe actions at work; what comes after them begins when they are over. */
+  #resting: Promise<unknown> = Promise.resolve();
   #working: { readonly abort: AbortController; readonly settled: Promise<unknown> } | undefined;
   #onSince: number | undefined;
   #leaseEndsAt = 0;
@@ -116,8 +120,25 @@ export class Actuator {
   }
 
   /** At once, whatever runs. Past the driver when the driver fails. Never rejects. */
-  async makeSafe(action = 'off', args: unknown = {}): Promise<ActionOutcome> {
+  makeSafe(action = 'off', args: unknown = {}): Promise<ActionOutcome> {
     this.#generation++;
+    return this.#rest(action, args);
+  }
+
+  /** Safe for the last time: the driver is about to be stopped. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.makeSafe();
+  }
+
+  /** Safe without overtaking anything: what waits in the queue still has its turn, afterwards. */
+  #rest(action = 'off', args: unknown = {}): Promise<ActionOutcome> {
+    const resting = this.#goSafe(action, args);
+    this.#resting = Promise.all([this.#resting, resting]).then(() => undefined);
+    return resting;
+  }
+
+  async #goSafe(action: string, args: unknown): Promise<ActionOutcome> {
     this.#cancelLease();
     const working = this.#working;
     working?.abort.abort(new DriverError('NOT_RUNNING', 'overtaken by a safe action'));
@@ -136,13 +157,14 @@ export class Actuator {
     }
   }
 
-  /** Safe for the last time: the driver is about to be stopped. */
-  async close(): Promise<void> {
-    await this.makeSafe();
-    this.#closed = true;
-  }
-
-  async #turnOn(checked: CheckedAction, gate: Gate, generation: number): Promise<ActionOutcome> {
+  async #turnOn(
+    checked: CheckedAction,
+    gate: Gate,
+    generation: number,
+    mayWait = true,
+  ): Promise<ActionOutcome> {
+    // Its end takes the lease away: an output that went on meanwhile would be without one.
+    await this.#resting;
     const refused =
       this.#overtaken(generation) ?? this.#unusable() ?? this.#beyondLimit(checked.leaseMs) ?? gate();
     if (refused !== undefined) return refused;
@@ -167,9 +189,21 @@ export class Actuator {
     this.#leaseEndsAt = now + checked.leaseMs;
     this.#cancelLease();
     this.#cancelLease = this.#clock.after(checked.leaseMs, () => void this.makeSafe());
-    return await this.#act(checked, generation);
+    try {
+      return await this.#act(checked, generation);
+    } catch (cause) {
+      const overtaken = this.#overtaken(generation);
+      if (overtaken !== undefined) return overtaken;
+      const restMs = restOf(cause);
+      if (restMs === undefined) this.#logger.warn('action failed; the output is made safe', { cause });
+      await this.#rest();
+      if (!mayWait || restMs === undefined || restMs > WAITED_REST_MS) return failureOf(cause);
+      await delay(this.#clock, restMs);
+      return await this.#turnOn(checked, gate, generation, false);
+    }
   }
 
+  /** @throws whatever the driver throws; TIMED_OUT, OUTPUT_STUCK */
   async #act(checked: CheckedAction, generation: number): Promise<ActionOutcome> {
     const abort = new AbortController();
     const running = this.#call(checked.action, checked.args, this.#runTimeoutMs, abort.signal);
@@ -187,12 +221,6 @@ export class Actuator {
         throw new DriverError('OUTPUT_STUCK', 'the output reads off after it was switched on');
       const leaseMs = Math.max(0, this.#leaseEndsAt - this.#clock.monotonicMs());
       return { outcome: 'COMPLETED', leaseMs, ...(level !== undefined && { verified: true }) };
-    } catch (cause) {
-      const overtaken = this.#overtaken(generation);
-      if (overtaken !== undefined) return overtaken;
-      this.#logger.warn('action failed; the output is made safe', { action: checked.action, cause });
-      await this.makeSafe();
-      return failureOf(cause);
     } finally {
       this.#working = undefined;
       this.#onChange();
@@ -210,7 +238,7 @@ export class Actuator {
 
   #overtaken(generation: number): ActionOutcome | undefined {
     if (generation === this.#generation) return undefined;
-    return { outcome: 'STALE', code: 'STALE', detail: 'A stop came after it.' };
+    return { outcome: 'STALE', code: 'STALE', detail: 'A stop, or the end of the run before, came first.' };
   }
 
   #beyondLimit(leaseMs: number): ActionOutcome | undefined {
@@ -269,7 +297,7 @@ export class Actuator {
     const over = () => {
       cancel();
       this.#hanging = false;
-      if (!this.#closed) void this.makeSafe();
+      if (!this.#closed) void this.#rest();
     };
     run.then(over, over);
   }
@@ -290,6 +318,13 @@ export class Actuator {
     );
     return values.some(({ metric, value }) => value === 1 && switches.some(([name]) => name === metric));
   }
+}
+
+/** How long the driver still rests, when that is why it refused. */
+function restOf(cause: unknown): number | undefined {
+  if (!(cause instanceof DriverError) || cause.code !== 'MINIMUM_OFF_TIME') return undefined;
+  const { retryAfterMs } = cause.details;
+  return typeof retryAfterMs === 'number' ? Math.max(1, retryAfterMs) : Number.POSITIVE_INFINITY;
 }
 
 function failureOf(cause: unknown): ActionOutcome {

@@ -20,6 +20,7 @@ import { driverClock } from './driver-clock.ts';
 type ComponentConfig = Pick<
   OperatingConfig,
   | 'driverStartTimeoutMs'
+  | 'driverStopTimeoutMs'
   | 'driverReadTimeoutMs'
   | 'driverRunTimeoutMs'
   | 'componentRetryMs'
@@ -64,7 +65,8 @@ export class ComponentRuntime {
   #outputs: readonly SafeOutput[] = [];
   #cancelNext: () => void = () => undefined;
   #stopped = false;
-  #reading = false;
+  /** What is being read, and whether something changed meanwhile. */
+  #reading: { readonly instance: SensorInstance | ActuatorInstance; again: boolean } | undefined;
   #failedStarts = 0;
   #failedReads = 0;
   #intervalMs = 60_000;
@@ -125,8 +127,12 @@ export class ComponentRuntime {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#settle();
+    const begun = this.#instance !== undefined;
     await this.#unload();
-    if (this.#outputs.length > 0) await this.#ports.guard.release(this.#guardId).catch(() => undefined);
+    if (this.#outputs.length === 0) return;
+    // From here on nobody watches the outputs: not the driver's word, the level itself is what counts.
+    if (begun) await this.#writeSafe();
+    await this.#ports.guard.release(this.#guardId).catch(() => undefined);
   }
 
   get #guardId(): string {
@@ -141,6 +147,7 @@ export class ComponentRuntime {
       );
       if (this.#stopped) return;
       await this.#begin(definition);
+      if (this.#stopped) return;
       this.#failedStarts = 0;
       if (definition.kind === 'actuator') this.#become('OK');
       void this.#read(definition);
@@ -177,10 +184,13 @@ export class ComponentRuntime {
     // Safe before a driver that may hang touches it; where the line has no file before it is opened, right after.
     await guard.protect(this.#guardId, this.#outputs).catch(() => undefined);
     await this.#bounded(config.driverStartTimeoutMs, 'starting', () => instance.start());
+    // Its outputs were released: naming them again would write to a line that may be another component's by now.
+    if (this.#stopped) return;
     if (this.#outputs.length > 0)
       await guard.protect(this.#guardId, this.#outputs).catch((cause: unknown) => {
         this.#logger.warn('output not guarded yet; it will not be switched on', { cause });
       });
+    if (this.#stopped) return;
     if (definition.kind === 'actuator' && instance.kind === 'actuator')
       this.#actuator = new Actuator({
         componentId: this.component.componentId,
@@ -202,7 +212,6 @@ export class ComponentRuntime {
           void this.#restart();
         },
       });
-    if (this.#stopped) await this.#unload();
   }
 
   async #unload(): Promise<void> {
@@ -213,21 +222,31 @@ export class ComponentRuntime {
     this.#instance = undefined;
     if (instance === undefined) return;
     try {
-      await this.#bounded(this.#ports.config.driverStartTimeoutMs, 'stopping', () => instance.stop());
+      await this.#bounded(this.#ports.config.driverStopTimeoutMs, 'stopping', () => instance.stop());
     } catch (cause) {
       this.#logger.error('driver does not stop', { cause });
-      await this.#ports.guard
-        .makeSafe(this.#outputs)
-        .catch((second: unknown) => this.#logger.error('output cannot be made safe', { cause: second }));
+      await this.#writeSafe();
     }
+  }
+
+  async #writeSafe(): Promise<void> {
+    await this.#ports.guard
+      .makeSafe(this.#outputs)
+      .catch((cause: unknown) => this.#logger.error('output cannot be made safe', { cause }));
   }
 
   async #read(definition?: DriverDefinition): Promise<void> {
     const instance = this.#instance;
-    if (instance === undefined || this.#stopped || this.#reading) return;
+    if (instance === undefined || this.#stopped) return;
+    // What is being read now may be the value from before the change.
+    if (this.#reading?.instance === instance) {
+      this.#reading.again = true;
+      return;
+    }
     const { clock, config, events } = this.#ports;
     this.#cancelNext();
-    this.#reading = true;
+    const reading = { instance, again: false };
+    this.#reading = reading;
     const startedAt = clock.monotonicMs();
     try {
       const values = await this.#bounded(config.driverReadTimeoutMs, 'reading', (signal) =>
@@ -242,11 +261,12 @@ export class ComponentRuntime {
       this.#failedReads++;
       this.#become('ERROR', messageOf(cause));
     } finally {
-      this.#reading = false;
+      if (this.#reading === reading) this.#reading = undefined;
     }
     if (this.#failedReads >= READS_BEFORE_RESTART) return await this.#restart();
     this.#intervalMs = config.sampleIntervalMs ?? definition?.sampleIntervalMs ?? this.#intervalMs;
-    const nextInMs = Math.max(0, this.#intervalMs - (clock.monotonicMs() - startedAt));
+    const elapsedMs = clock.monotonicMs() - startedAt;
+    const nextInMs = reading.again ? 0 : Math.max(0, this.#intervalMs - elapsedMs);
     this.#cancelNext = clock.after(nextInMs, () => void this.#read());
   }
 

@@ -21,8 +21,10 @@ export class ComponentSet {
 
   /** One list after the other; settles when what left has stopped and what came is starting. */
   apply(list: DeviceComponents): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(list));
-    return this.#applying;
+    const applied = this.#applying.then(() => this.#apply(list));
+    // A list that cannot be applied must not keep the next one, or the end, from happening.
+    this.#applying = applied.catch(() => undefined);
+    return applied;
   }
 
   get(componentId: number): ComponentRuntime | undefined {
@@ -37,11 +39,10 @@ export class ComponentSet {
     return this.all.map(({ health }) => health).filter((health) => health !== undefined);
   }
 
-  /** Every output safe, every driver stopped. */
+  /** Every output safe, every driver stopped. Waits for no list that is being applied. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#applying;
-    await Promise.all(this.all.map((runtime) => runtime.stop()));
+    await Promise.all([this.#applying, ...this.all.map((runtime) => runtime.stop())]);
   }
 
   async #apply(list: DeviceComponents): Promise<void> {
@@ -62,6 +63,7 @@ export class ComponentSet {
       ({ runtime }) => next.get(runtime.component.componentId)?.runtime !== runtime,
     );
     await Promise.all(leaving.map(({ runtime }) => runtime.stop()));
+    if (this.#stopped) return;
 
     const coming = list.items.filter((item) => !next.has(item.componentId));
     for (const item of coming)

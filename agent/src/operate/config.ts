@@ -17,8 +17,9 @@ export interface OperatingConfig {
   /** Reconnects are spread over at least this (full jitter), the window doubling up to the cap. */
   readonly reconnectSpreadMs: number;
   readonly reconnectCapMs: number;
-  /** How long a driver may take to load and start, to read, to act. */
+  /** How long a driver may take to load and start, to stop, to read, to act. */
   readonly driverStartTimeoutMs: number;
+  readonly driverStopTimeoutMs: number;
   readonly driverReadTimeoutMs: number;
   readonly driverRunTimeoutMs: number;
   /** A failed component is loaded again after this, doubling up to the maximum. */
@@ -40,6 +41,7 @@ export const defaultOperatingConfig: Omit<OperatingConfig, 'agentVersion'> = {
   reconnectSpreadMs: 30_000,
   reconnectCapMs: 300_000,
   driverStartTimeoutMs: 10_000,
+  driverStopTimeoutMs: 2_000,
   driverReadTimeoutMs: 5_000,
   driverRunTimeoutMs: 5_000,
   componentRetryMs: 5_000,

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/fake-clock.ts';
 import { signOrder } from '../support/fake-cloud.ts';
-import { type Bench, changeComponents, componentList, pump, startBench } from '../support/session-bench.ts';
+import {
+  type Bench,
+  changeComponents,
+  componentList,
+  pump,
+  startBench,
+  tellComponentsChanged,
+} from '../support/session-bench.ts';
 
 /** Makes switching the pump on take this long, whatever aborts it; the line goes on at the end. */
 function slowDown(bench: Bench, durationMs: number) {
@@ -149,6 +156,103 @@ describe('the guard', () => {
     expect(bench.pumpOn()).toBe(true);
     await bench.advance(3_100);
     expect(bench.pumpOn()).toBe(false);
+  });
+});
+
+describe('an on that comes while the output is being switched off', () => {
+  /** Holds every disarm until it is let go. */
+  function holdDisarm(bench: Bench): () => void {
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const disarm = bench.guard.disarm.bind(bench.guard);
+    bench.guard.disarm = async (id) => {
+      await held;
+      await disarm(id);
+    };
+    return letGo;
+  }
+
+  it('CMD-10 runs after that, with a lease of its own in the guard', async () => {
+    const bench = await startBench();
+    await bench.cloud.order(bench.cloud.claims());
+    const letGo = holdDisarm(bench);
+    const [stop, on] = [bench.cloud.claims({ action: 'stop' }), bench.cloud.claims()];
+    for (const order of [stop, on]) bench.broker.deliver(order.topic, await signOrder(order));
+    await bench.cloud.allOrdersRead();
+    letGo();
+    await until('it runs', () => bench.cloud.results.some(({ commandId }) => commandId === on.jti));
+    expect(bench.cloud.results.at(-1)).toMatchObject({ commandId: on.jti, outcome: 'COMPLETED' });
+    expect(bench.pumpOn()).toBe(true);
+    expect(bench.guard.armed.size).toBe(1);
+  });
+
+  it('CMD-10 is refused when the component leaves', async () => {
+    const bench = await startBench();
+    await bench.cloud.order(bench.cloud.claims());
+    const letGo = holdDisarm(bench);
+    bench.components = componentList([], 2);
+    await tellComponentsChanged(bench);
+    await until('the pump is being switched off', () => !bench.pumpOn());
+    const on = bench.cloud.claims();
+    bench.broker.deliver(on.topic, await signOrder(on));
+    await bench.advance(0);
+    letGo();
+    await until('it has its result', () => bench.cloud.results.some(({ commandId }) => commandId === on.jti));
+    expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'REJECTED' });
+    expect(bench.pumpOn()).toBe(false);
+  });
+});
+
+describe('the rest of a pump', () => {
+  it('that is over soon is waited for', async () => {
+    const bench = await startBench({ items: [{ ...pump, config: { minimumOffMs: 500 } }] });
+    const order = bench.cloud.claims();
+    await bench.cloud.order(order);
+    expect(bench.cloud.results).toEqual([]);
+    await bench.advance(510);
+    expect(bench.cloud.results).toMatchObject([{ commandId: order.jti, outcome: 'COMPLETED' }]);
+    expect(bench.guard.armed.size).toBe(1);
+  });
+
+  it('CMD-05 is not waited for beyond the end of the command', async () => {
+    const bench = await startBench({ items: [{ ...pump, config: { minimumOffMs: 900 } }] });
+    await bench.cloud.order(bench.cloud.claims({ exp: bench.clock.now() / 1_000 + 0.5 }));
+    await bench.advance(2_000);
+    expect(bench.cloud.results).toMatchObject([{ outcome: 'EXPIRED' }]);
+    expect(bench.pumpOn()).toBe(false);
+  });
+
+  it('that is long refuses the command', async () => {
+    const bench = await startBench({ items: [{ ...pump, config: { minimumOffMs: 60_000 } }] });
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.cloud.results).toMatchObject([{ outcome: 'REJECTED', code: 'LIMIT' }]);
+  });
+});
+
+describe('a run that fails', () => {
+  it('leaves those behind it their turn', async () => {
+    const bench = await startBench({ items: [] });
+    const { gpio } = bench.hardware;
+    const open = gpio.openOutput.bind(gpio);
+    let failures = 1;
+    gpio.openOutput = async (bcm, options) => {
+      const line = await open(bcm, options);
+      const write = async (on: boolean) => {
+        if (on) await new Promise<void>((resolve) => void bench.clock.after(100, resolve));
+        if (on && failures-- > 0) throw new Error('a loose wire');
+        await line.write(on);
+      };
+      return { ...line, write };
+    };
+    await attachPump(bench);
+    const orders = [bench.cloud.claims(), bench.cloud.claims()];
+    for (const order of orders) bench.broker.deliver(order.topic, await signOrder(order));
+    await bench.cloud.allOrdersRead();
+    await bench.advance(1_000);
+    expect(bench.cloud.results.map(({ outcome }) => outcome)).toEqual(['FAILED', 'COMPLETED']);
+    expect(bench.pumpOn()).toBe(true);
   });
 });
 

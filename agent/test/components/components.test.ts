@@ -157,4 +157,84 @@ describe('when the components change on the server', () => {
     await bench.advance(60_000);
     expect(bench.fetches).toBeGreaterThan(before);
   });
+
+  it('goes on with the next list after one that cannot be applied, and ends all the same', async () => {
+    const bench = await startBench();
+    await bench.cloud.order(bench.cloud.claims());
+    await changeComponents(bench, { ...componentList([], 2), items: null as never });
+    expect(bench.pumpOn()).toBe(true);
+    await changeComponents(bench, componentList([pump, { ...pump, componentId: 3, pins: { line: 22 } }], 3));
+    expect(healthOf(bench, 3)).toMatchObject({ status: 'OK' });
+    await bench.session.stop('the test says so');
+    expect(bench.pumpOn()).toBe(false);
+  });
+
+  it('does not take a list of last time for granted', async () => {
+    const bench = await startBench();
+    bench.store.openOutbox(1).saveDocument('components', { things: [] });
+    bench.crash();
+    await bench.restart();
+    expect(healthOf(bench, 2)).toMatchObject({ status: 'OK' });
+  });
+
+  it('names no output to the guard that was released while its driver started', async () => {
+    const bench = await startBench({ items: [] });
+    const { gpio } = bench.hardware;
+    const open = gpio.openOutput.bind(gpio);
+    gpio.openOutput = async (bcm, options) => {
+      await new Promise<void>((resolve) => void bench.clock.after(1_000, resolve));
+      return open(bcm, options);
+    };
+    await changeComponents(bench, componentList([pump], 2));
+    await changeComponents(bench, componentList([], 3));
+    await bench.advance(5_000);
+    expect(bench.guard.calls).toContain('release 2');
+    expect(bench.guard.calls.slice(bench.guard.calls.indexOf('release 2'))).not.toContain('protect 2');
+    expect([...bench.hardware.gpio.openLines()]).toEqual([]);
+  });
+});
+
+describe('a change of state', () => {
+  it('is reported at once even when the output is being read at that moment', async () => {
+    const bench = await startBench({ items: [] });
+    const { gpio } = bench.hardware;
+    const open = gpio.openOutput.bind(gpio);
+    let reading: Promise<void> | undefined;
+    gpio.openOutput = async (bcm, options) => {
+      const line = await open(bcm, options);
+      const read = async () => {
+        const level = await line.read();
+        await reading;
+        return level;
+      };
+      return { ...line, read };
+    };
+    await changeComponents(bench, componentList([pump], 2));
+    let finish: () => void = () => undefined;
+    reading = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    await bench.advance(60_100);
+    reading = undefined;
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 60_000 } }));
+    finish();
+    await bench.advance(10);
+    const states = [...bench.cloud.stored.values()].filter(({ metric }) => metric === 'state');
+    expect(states.at(-1)).toMatchObject({ value: 1 });
+  });
+});
+
+describe('the end of a session', () => {
+  it('CMD-11 switches the pump off at once, whatever a neighbour does not let go of', async () => {
+    const { bench } = await oddBench([odd(8, 'hangs-at-stop'), pump]);
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.pumpOn()).toBe(true);
+    bench.components = oddList([pump], 2);
+    await tellComponentsChanged(bench);
+    await until('the neighbour is told to stop', () => bench.fetches > 1);
+    void bench.session.stop('the test says so');
+    await bench.advance(100);
+    expect(bench.pumpOn()).toBe(false);
+    await bench.advance(5_000);
+  });
 });

@@ -7,7 +7,7 @@ import {
 } from '@ares/protocol';
 import type { DeviceComponents } from '@ares/protocol/http/device';
 
-const oddTypes = ['throws', 'hangs', 'hangs-at-start', 'works'] as const;
+const oddTypes = ['throws', 'hangs', 'hangs-at-start', 'hangs-at-stop', 'works'] as const;
 
 /** What the odd drivers do and did. */
 export interface OddDrivers {
@@ -55,6 +55,7 @@ export function createOddDrivers(): OddDrivers {
             },
             stop: () => {
               odd.stops++;
+              return type === 'hangs-at-stop' ? new Promise<void>(() => undefined) : undefined;
             },
           }),
         });
