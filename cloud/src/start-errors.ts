@@ -19,7 +19,10 @@ export function oneLine(error: unknown): string {
 /** The same for errors that a start is known to have; `undefined` for any other. */
 export function startError(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, path, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, syscall, path, address, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+  };
   if (SPOKEN.has(error.name)) return error.message;
   switch (code) {
     case 'ENOSPC':
@@ -34,6 +37,12 @@ export function startError(error: unknown): string | undefined {
       return `${path ?? 'ARES_HOME'} is a file where a folder is needed: choose another ARES_HOME.`;
     case 'ECONNREFUSED':
       return `The database at ${address ?? 'DATABASE_URL'}${port === undefined ? '' : `:${port}`} does not answer.`;
+    case 'ENOENT':
+      return syscall === 'connect' ? `Nothing listens at ${address}: the database does not run.` : undefined;
+    case '28000':
+    case '28P01':
+    case '3D000':
+      return `The database refuses what DATABASE_URL says: ${error.message}.`;
     default:
       return undefined;
   }

@@ -120,14 +120,22 @@ export async function prepareSocketFolder(
     await prepareServerFolder(folder, launcher);
     return folder;
   }
-  const note = join(home, 'socket-folder');
-  const remembered = await readFile(note, 'utf8').catch(() => undefined);
+  const remembered = await rememberedSocketFolder(home);
   if (remembered && (await isPrivate(remembered, launcher))) return remembered;
   const made = await mkdtemp(join(tmpdir(), 'ares-pg-'));
   await chmod(made, 0o700);
   await prepareServerFolder(made, launcher);
-  await writeDurably(note, made);
+  await writeDurably(join(home, 'socket-folder'), made);
   return made;
+}
+
+/** Where the socket of the server that runs on the folder lies. */
+export async function findSocketFolder(home: string): Promise<string> {
+  return (await rememberedSocketFolder(home)) ?? join(home, 'run');
+}
+
+function rememberedSocketFolder(home: string): Promise<string | undefined> {
+  return readFile(join(home, 'socket-folder'), 'utf8').catch(() => undefined);
 }
 
 /** Removes what a killed server left in its socket folder; the caller knows that no server is running. */

@@ -9,6 +9,7 @@ import { claimFolder, lockWords, releaseFolder } from './embedded-postgres-claim
 import { diskFull, explainFailure } from './embedded-postgres-error.ts';
 import {
   clearSocketFolder,
+  findSocketFolder,
   initialise,
   prepareServerFolder,
   prepareSocketFolder,
@@ -91,6 +92,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   } catch (error) {
     throw hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT') ? diskFull(home, error) : error;
   }
+}
+
+/**
+ * How to reach the server that another process of this user runs on the folder.
+ * @throws {EmbeddedPostgresError} FOREIGN_FOLDER when there is no database of Ares
+ */
+export async function runningPostgres(dataDir: string): Promise<PostgresConnection> {
+  const home = resolve(dataDir);
+  const password = await readPassword(home);
+  return { host: await findSocketFolder(home), port: PORT, user: ROLE, password, database: ROLE };
 }
 
 function settings(socketFolder: string, fsync: boolean): Record<string, string> {

@@ -10,7 +10,7 @@ export type SavedCredentials = z.infer<typeof savedSchema>;
 
 /** Where `npm start` keeps everything: `ARES_HOME`, else `.ares` in the folder of the command. */
 export function aresHome(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(env['ARES_HOME'] ?? '.ares');
+  return resolve(env['ARES_HOME'] || '.ares');
 }
 
 export const credentialsFile = (home: string): string => join(home, 'credentials.json');
@@ -27,8 +27,9 @@ export function readCredentials(home: string): SavedCredentials {
       `No installation in ${home}. Run npm start first, or set ARES_URL, ARES_EMAIL and ARES_PASSWORD.`,
     );
   }
-  const parsed = savedSchema.safeParse(JSON.parse(text));
-  if (!parsed.success)
-    throw new CliError(`${credentialsFile(home)} is damaged. Delete it and run npm start.`);
-  return parsed.data;
+  try {
+    return savedSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new CliError(`${credentialsFile(home)} is damaged. Delete it and run npm start.`, { cause });
+  }
 }

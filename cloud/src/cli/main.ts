@@ -1,3 +1,4 @@
+import { startError } from '../start-errors.ts';
 import { aresHome } from './home.ts';
 import { explain } from './output.ts';
 import { buildProgram } from './program.ts';
@@ -11,7 +12,7 @@ try {
   await buildProgram({ home: aresHome(), signal: stop.signal }).parseAsync();
 } catch (error) {
   if (!stop.signal.aborted) {
-    console.error(explain(error));
+    console.error(startError(error) ?? explain(error));
     process.exitCode = 1;
   }
 }

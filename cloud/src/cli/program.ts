@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { adminCommands } from './commands/admin.ts';
 import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
@@ -22,7 +23,9 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   const program = new Command('ares')
     .description('operator of an Ares cloud')
     .option('--json', 'JSON for machines')
-    .option('--as <account>', 'owner or administrator')
+    .addOption(
+      new Option('--as <account>', 'whose eyes to use').choices(['owner', 'administrator'] satisfies Role[]),
+    )
     .showHelpAfterError()
     .configureHelp({ showGlobalOptions: true });
   const given = () => program.opts<{ json?: boolean; as?: Role }>();
@@ -37,5 +40,6 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   telemetryCommand(program, context);
   pairCommand(program, context);
   simulateCommand(program, context);
+  adminCommands(program, context);
   return program;
 }

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { createAdministrator } from './accounts/administrator.ts';
+import { createPasswordHasher } from './accounts/passwords.ts';
+import { preparePrivateFolder } from './adapters/durable-file.ts';
+import {
+  EmbeddedPostgresError,
+  runningPostgres,
+  startEmbeddedPostgres,
+} from './adapters/embedded-postgres.ts';
+import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
+import { createPinoLogger } from './adapters/pino-logger.ts';
+import { connectionOf, untilAnswering } from './compose-foundation.ts';
+import type { CloudConfig } from './config.ts';
+import { migrate } from './database/migrate.ts';
+import type { CloudDatabase } from './ports/database.ts';
+
+/** What an operator does with the database itself, whether the cloud runs or not. */
+export interface OperatorTools {
+  /** @throws {ProblemError} EMAIL_TAKEN */
+  createAdministrator(wanted: {
+    readonly email: string;
+  }): Promise<{ readonly email: string; readonly password: string }>;
+}
+
+/**
+ * Runs `work` on the database of a cloud: the one of `DATABASE_URL`, or the embedded one, which is started for the
+ * moment when no process runs it.
+ * @throws {EmbeddedPostgresError | ConfigError} and what `work` throws
+ */
+export async function withOperatorTools<T>(
+  config: CloudConfig,
+  work: (tools: OperatorTools) => Promise<T>,
+): Promise<T> {
+  await using stack = new AsyncDisposableStack();
+  const database = await openDatabase(config, stack);
+  const hasher = createPasswordHasher();
+  return await work({
+    createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
+  });
+}
+
+async function openDatabase(config: CloudConfig, stack: AsyncDisposableStack): Promise<CloudDatabase> {
+  const log = createPinoLogger({ level: 'silent' });
+  const connection =
+    config.databaseUrl === undefined
+      ? await embeddedDatabase(config.home, stack)
+      : await connectionOf(config.databaseUrl);
+  const database = openPgDatabase({ connection, log });
+  stack.defer(() => database.close());
+  await untilAnswering(database, log);
+  await migrate(database.db);
+  return database;
+}
+
+async function embeddedDatabase(home: string, stack: AsyncDisposableStack): Promise<PgConnection> {
+  const dataDir = join(home, 'database');
+  await preparePrivateFolder(home);
+  try {
+    const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+    stack.defer(() => server.stop());
+    return server.connection;
+  } catch (error) {
+    if (!(error instanceof EmbeddedPostgresError) || error.code !== 'IN_USE') throw error;
+    return runningPostgres(dataDir);
+  }
+}
