@@ -92,7 +92,12 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   const jobs = openChildJobs();
   const credentials = createCredentialsStore(paths);
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
-  const guard = createShellGuard({ clock, logger, scriptPath: ownFile('guard/guard.sh', 'guard.sh') });
+  const guard = createShellGuard({
+    clock,
+    logger,
+    scriptPath: ownFile('guard/guard.sh', 'guard.sh'),
+    recordPath: join(config.stateDir, 'outputs.json'),
+  });
   const hardware = await openHardware(config);
   const drivers = await openDrivers(config);
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };

@@ -5,6 +5,7 @@ import type { SafeOutput } from '@ares/hardware-drivers';
 import type { Clock } from '../ports/clock.ts';
 import { type Guard, GuardError } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
+import { readFileIfThere, writeDurableFile } from '../store/durable-file.ts';
 
 const answerTimeoutMs = 2_000;
 const restartAfterMs = 500;
@@ -27,17 +28,22 @@ interface Running {
  * its standard input ends when the agent does. About one megabyte, where a second Node would be forty.
  *
  * @param options.scriptPath default: `guard.sh` beside the sources
+ * @param options.recordPath file with the outputs in use: when agent and guard were killed together, the next start
+ *   makes them safe before it knows anything else
  */
 export function createShellGuard(options: {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly scriptPath?: string;
+  readonly recordPath?: string;
 }): Guard {
-  const { clock, logger } = options;
+  const { clock, logger, recordPath } = options;
   const scriptPath = options.scriptPath ?? fileURLToPath(new URL('../guard/guard.sh', import.meta.url));
   const protectedOutputs = new Map<string, readonly SafeOutput[]>();
   const lostListeners = new Set<() => void>();
   let running: Running | undefined;
+  /** Process group of a guard that ended by itself: its timers may still run. */
+  let leftGroup: number | undefined;
   let ready = false;
   let restarts = 0;
   let stopping = false;
@@ -79,6 +85,26 @@ export function createShellGuard(options: {
   const protect = (id: string, outputs: readonly SafeOutput[]) =>
     each(id, outputs, (name, { path, safeValue }) => ask(['protect', name, path, safeValue], 'protected'));
 
+  const record = () => {
+    if (recordPath === undefined) return;
+    try {
+      writeDurableFile(recordPath, JSON.stringify([...protectedOutputs.values()].flat()));
+    } catch (cause) {
+      logger.warn('outputs in use cannot be written down', { cause });
+    }
+  };
+  /** What the last life left on. */
+  const makeRecordedSafe = () => {
+    const text = recordPath === undefined ? undefined : readFileIfThere(recordPath);
+    if (text === undefined) return;
+    try {
+      writeAll(JSON.parse(text) as SafeOutput[]);
+    } catch (cause) {
+      // After a power cut no line is open: there is nothing to write to, and nothing on.
+      logger.info('outputs of the last run are not there to be made safe', { cause });
+    }
+  };
+
   const onAnswer = (guard: Running, line: string) => {
     const next = guard.pending.shift();
     if (next === undefined) return;
@@ -88,6 +114,7 @@ export function createShellGuard(options: {
   const onExit = (guard: Running, detail: string) => {
     if (running !== guard) return;
     running = undefined;
+    leftGroup = guard.child.pid;
     ready = false;
     for (const { reject } of guard.pending.splice(0)) reject(unavailable());
     if (stopping) return;
@@ -122,20 +149,27 @@ export function createShellGuard(options: {
       );
     // Any answer proves that the shell reads and writes.
     await ask(['release', 'start'], 'released');
+    // Only now: until everything was safe again they were the last to keep a lease.
+    endGroup(leftGroup);
     ready = true;
     restarts = 0;
   };
 
   return {
-    start: launch,
+    start: async () => {
+      makeRecordedSafe();
+      await launch();
+    },
     available: () => ready,
     protect: async (id, outputs) => {
       protectedOutputs.set(id, outputs);
+      record();
       await protect(id, outputs);
     },
     release: async (id) => {
       const outputs = protectedOutputs.get(id);
       protectedOutputs.delete(id);
+      record();
       if (outputs !== undefined && running !== undefined)
         await each(id, outputs, (name) => ask(['release', name], 'released'));
     },
@@ -174,6 +208,15 @@ export function createShellGuard(options: {
       });
     },
   };
+}
+
+function endGroup(group: number | undefined): void {
+  if (group === undefined) return;
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // Nobody was left in it.
+  }
 }
 
 /** Each of them, whatever becomes of the others. @throws the first failure */

@@ -6,9 +6,12 @@
 #   disarm  ID                   end the timer of ID
 #   release ID                   forget ID
 # Answers: protected | armed | disarmed | released, or failed, and the ID. IDs are letters, digits and _.
+# All of its processes are of one group, so that timers that outlive a killed guard can be ended.
 set -u
 trap '' INT HUP
-trap 'all_safe; exit 0' TERM
+trap 'exit 0' TERM
+# Also when the shell gives up by itself, e.g. because it cannot fork.
+trap all_safe EXIT
 ids=''
 T=$(printf '\t')
 
@@ -29,13 +32,15 @@ remember() { # ID PATH VALUE
 # Not by TERM: a child that was only just forked would still run the trap of this shell.
 end_timer() { [ -z "$1" ] || { kill -USR1 "$1" 2>/dev/null; wait "$1" 2>/dev/null; }; }
 
+# Only being told to end keeps a timer from writing: one whose sleep cannot start or is killed writes at once.
 start_timer() { # SECONDS PATH VALUE
   (
     sleeper='' ended=''
     trap 'ended=1; [ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null' USR1
+    trap '[ -n "$ended" ] || write "$2" "$3"' EXIT
     sleep "$1" & sleeper=$!
     [ -z "$ended" ] || kill "$sleeper"
-    wait "$sleeper" && [ -z "$ended" ] && write "$2" "$3"
+    wait "$sleeper"
   ) </dev/null >/dev/null 2>&1 &
 }
 
@@ -65,4 +70,3 @@ while IFS="$T" read -r verb id a b c; do
     *) echo "failed$T$id" ;;
   esac
 done
-all_safe

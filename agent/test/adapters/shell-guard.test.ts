@@ -119,6 +119,65 @@ describe('the shell guard', () => {
     await guard.arm('2', 1_000, [output(17)]);
   });
 
+  it('leaves no timer of a guard that was killed to cut a later run short', async () => {
+    await guard.protect('2', [output(17)]);
+    await guard.arm('2', 1_500, [output(17)]);
+    process.kill(guardPid()!, 'SIGKILL');
+    await until('it is gone', () => !guard.available());
+    await until('it is back', () => guard.available());
+    await guard.arm('2', 60_000, [output(17)]);
+    drive(17, '1');
+    await guard.arm('3', 1_600, [output(27)]);
+    drive(27, '1');
+    await until('the former lease would have ended', () => level(27) === '0');
+    expect(level(17)).toBe('1');
+  });
+
+  it('CMD-11 writes at once when a timer loses its sleep', async () => {
+    await guard.protect('2', [output(17)]);
+    await guard.arm('2', 60_000, [output(17)]);
+    drive(17, '1');
+    const timer = () => processesOf().find(({ ppid }) => ppid === guardPid())?.pid;
+    const sleep = () =>
+      spawnSync('ps', ['-o', 'pid=', '--ppid', String(timer() ?? 0)], { encoding: 'utf8' }).stdout.trim();
+    await until('it sleeps', () => sleep() !== '');
+    process.kill(Number(sleep()), 'SIGKILL');
+    await until('it is safe', () => level(17) === '0');
+  });
+
+  it('CMD-07 makes safe at its start what was on when it and the agent were killed together', async () => {
+    const recordPath = join(dir, 'outputs.json');
+    const ports = { clock: createSystemClock(), logger: silentLogger, recordPath };
+    const first = createShellGuard(ports);
+    await guard.stop();
+    await first.start();
+    await first.protect('2', [output(17)]);
+    // A copy of the record, as two processes that die at one instant leave it.
+    const left = readFileSync(recordPath, 'utf8');
+    await first.release('2');
+    await first.stop();
+    writeFileSync(recordPath, left);
+    drive(17, '1');
+    guard = createShellGuard(ports);
+    await guard.start();
+    expect(level(17)).toBe('0');
+  });
+
+  it('writes nothing at its start of what was released', async () => {
+    const recordPath = join(dir, 'outputs.json');
+    const ports = { clock: createSystemClock(), logger: silentLogger, recordPath };
+    const first = createShellGuard(ports);
+    await first.start();
+    await first.protect('2', [output(17)]);
+    await first.release('2');
+    await first.stop();
+    drive(17, '1');
+    const second = createShellGuard(ports);
+    await second.start();
+    expect(level(17)).toBe('1');
+    await second.stop();
+  });
+
   it('is replaced when it is stopped and does not answer', async () => {
     const pid = guardPid()!;
     process.kill(pid, 'SIGSTOP');
