@@ -11,5 +11,4 @@ export type StateDocument = AnswerOf<Contract['state']>;
 export type ComponentState = StateDocument['components'][number];
 export type Component = ItemOf<AnswerOf<Contract['listComponents']>>;
 export type ComponentType = ItemOf<AnswerOf<Contract['listComponentTypes']>>;
-export type StoredReading = ItemOf<AnswerOf<Contract['telemetry']>>;
 export type Command = ItemOf<AnswerOf<Contract['listCommands']>>;
