@@ -13,6 +13,8 @@ export interface SimulatedDevice {
   prepare(order: FleetOrder): number;
   /** Sends what was prepared, `window` messages ahead of the acknowledgements. */
   go(): void;
+  /** Sends one of what was prepared. */
+  sendOne(): void;
   close(): void;
 }
 
@@ -76,7 +78,7 @@ export async function connectDevice(
     sentAt.delete(first);
     const count = stored.reduce((sum, [from, to]) => sum + to - from + 1, 0);
     events.onAnswered(count, rejected.length, performance.now() - began);
-    sendNext();
+    if (order?.messagesPerSecond === undefined) sendNext();
   };
 
   await enter(socket, deviceUuid, ackTopic, answered);
@@ -118,6 +120,7 @@ export async function connectDevice(
       if (window !== undefined) for (let i = 0; i < window; i++) sendNext();
       else for (let i = 0; i < messagesPerDevice; i++) sendNext();
     },
+    sendOne: sendNext,
     close: () => socket.destroy(),
   };
 }

@@ -31,6 +31,8 @@ export interface FleetOrder {
   readonly readingsPerMessage: number;
   /** Most unacknowledged messages of a device; none: nobody acknowledges, TCP alone holds them back. */
   readonly window: number | undefined;
+  /** Messages a second of all devices together, evenly spread; absent: as fast as they are answered. */
+  readonly messagesPerSecond?: number;
 }
 
 /** What the fleet says to its parent. */

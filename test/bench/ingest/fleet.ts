@@ -10,6 +10,7 @@ import type { FleetCommand, FleetOrder, FleetPlan, FleetReport } from './fleet-p
 
 const CONNECTING_AT_ONCE = 20;
 const PROGRESS_MS = 500;
+const PACE_MS = 2;
 
 const say = (report: FleetReport) => process.send!(report);
 const plan = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as FleetPlan;
@@ -56,7 +57,18 @@ function prepare(wanted: FleetOrder): void {
 function go(): void {
   begun = performance.now();
   cpu = process.cpuUsage();
-  for (const device of devices) device.go();
+  const { messagesPerSecond, messagesPerDevice } = order!;
+  if (messagesPerSecond === undefined) {
+    for (const device of devices) device.go();
+    return;
+  }
+  const messages = devices.length * messagesPerDevice;
+  let sent = 0;
+  const pace = setInterval(() => {
+    const due = Math.min(messages, ((performance.now() - begun) / 1_000) * messagesPerSecond);
+    while (sent < due) devices[sent++ % devices.length]!.sendOne();
+    if (sent === messages) clearInterval(pace);
+  }, PACE_MS);
 }
 
 function onAnswered(stored: number, refused: number, latencyMs: number): void {

@@ -11,12 +11,14 @@ import { median, percentile, slope } from '../statistics.ts';
 
 const SAMPLE_MS = 5_000;
 const STARTS = 7;
+/** Where the aim of DESIGN §9 is looked at; longer runs show it too. */
+const MARK_MINUTES = 10;
 const idleProgram = 'setInterval(()=>{},1e3)';
 
 const chatter = {
   componentType: 'chatter',
   kind: 'actuator' as const,
-  pinRoles: [],
+  pinRoles: ['line'],
   metrics: Array.from({ length: 64 }, (_, i) => ({
     metric: `m${i}_`.padEnd(40, 'x'),
     unit: '1',
@@ -26,6 +28,13 @@ const chatter = {
   })),
   actions: [{ action: 'on', longestRunMs: 1_000 }, { action: 'off' }, { action: 'stop' }],
   sampleIntervalMs: 200,
+};
+
+/** 170 long readings are 16 KB or more, in two messages; with the silent samples that makes five messages a second. */
+const chattering = {
+  componentType: 'chatter',
+  pins: { line: 22 },
+  config: { most: 170, silentEvery: 3 },
 };
 
 interface Sample {
@@ -46,9 +55,13 @@ export const agentMemory: Section = async ({ home, minutes, say }) => {
     });
     try {
       await cloud.admin.addComponentType({ body: chatter });
+      await cloud.database.query(
+        `insert into device_pin_configs (hardware_variant_id, component_type, role, pins)
+         select id, 'chatter', 'line', array[22] from hardware_variants on conflict do nothing`,
+      );
       pi.startAgent();
       await pi.pair(cloud, {
-        components: [...greenhouse, { componentType: 'chatter', config: { most: 170, silentEvery: 3 } }],
+        components: [...greenhouse, chattering],
       });
       const starts = await measureStarts(cloud, pi);
       say(`first reading stored ${median(starts).toFixed(2)} s after the start`);
@@ -114,14 +127,20 @@ async function measureMemory(
 
   const baseline = { name: `node -e '${idleProgram}'`, value: idleMb };
   const half = samples.filter((sample) => sample.minutes >= minutes / 2);
-  // A child that renews or fetches lives for a second or two: the median of the end is what stays.
-  const end = median(samples.slice(-6).map(({ rssMb }) => rssMb));
+  const marks = minutes > MARK_MINUTES ? [MARK_MINUTES, minutes] : [minutes];
   const perHour = slope(half.map(({ minutes: x, rssMb: y }) => ({ x, y }))) * 60;
   const { sizes } = messages;
+  if (sizes.length < minutes * 60) throw new Error(`only ${sizes.length} messages came; see ${pi.logFile}`);
   const kb = (bytes: number) => `${(bytes / 1_024).toFixed(1)} KB`;
   return {
     figures: [
-      { name: `memory after ${minutes} min`, value: end, unit: 'MB', baseline, note: tree.join(', ') },
+      ...marks.map((mark) => ({
+        name: `memory after ${mark} min`,
+        value: memoryAt(samples, mark),
+        unit: 'MB',
+        baseline,
+        note: mark === minutes ? tree.join(', ') : '',
+      })),
       {
         name: 'highest sample',
         value: Math.max(...samples.map(({ rssMb }) => rssMb)),
@@ -140,6 +159,16 @@ async function measureMemory(
       `${(sizes.length / minutes / 60).toFixed(1)} messages/s of ${new Set(sizes).size} different lengths, ${kb(Math.min(...sizes))} to ${kb(Math.max(...sizes))}, median ${kb(percentile(sizes, 0.5))}.`,
     ],
   };
+}
+
+/** A child that renews or fetches lives for a second or two: the median of half a minute is what stays. */
+function memoryAt(samples: readonly Sample[], minutes: number): number {
+  return median(
+    samples
+      .filter((sample) => sample.minutes <= minutes + 0.1)
+      .slice(-6)
+      .map(({ rssMb }) => rssMb),
+  );
 }
 
 /** Seconds from the start of the process to a reading of its boot in the database. */

@@ -14,25 +14,30 @@ export default defineDriver({
   summary: 'Random numbers of random values',
   config: z.strictObject({
     /** Most values at a time; the number is random from 1. */
-    most: z.int().check(z.minimum(1), z.maximum(400)),
+    most: z.int().check(z.gte(1), z.lte(400)),
     /** Of so many samples one is silent. */
-    silentEvery: z.int().check(z.minimum(2)),
+    silentEvery: z.int().check(z.gte(2)),
   }),
-  pins: {},
+  pins: { line: { function: 'output' } },
   metrics: Object.fromEntries(
     names.map((name, i) => [name, { unit: '1', min: 0, max: 1, stateKey: `chatter_${i}` }]),
   ),
   sampleIntervalMs: 200,
   actions: { on: { summary: 'Nothing', args: z.strictObject({ durationMs: z.int() }), longestRunMs: 1_000 } },
-  create: ({ config }) => ({
-    start: async () => {},
-    run: { on: async () => {} },
-    off: () => {},
-    read: async () => {
-      if (Math.random() < 1 / config.silentEvery) return [];
-      const count = 1 + Math.floor(Math.random() * config.most);
-      return Array.from({ length: count }, (_, i) => ({ metric: names[i % 64], value: Math.random() }));
-    },
-    stop: () => {},
-  }),
+  create: ({ config, pins, hardware }) => {
+    let line;
+    return {
+      start: async () => {
+        line = await hardware.gpio.openOutput(pins.line);
+      },
+      run: { on: () => line.write(true) },
+      off: () => line?.write(false),
+      read: async () => {
+        if (Math.random() < 1 / config.silentEvery) return [];
+        const count = 1 + Math.floor(Math.random() * config.most);
+        return Array.from({ length: count }, (_, i) => ({ metric: names[i % 64], value: Math.random() }));
+      },
+      stop: () => line?.close(),
+    };
+  },
 });

@@ -1,0 +1,44 @@
+import type { BenchCloud } from '../bench-cloud.ts';
+import { cpuSecondsOf, machineBusySeconds } from '../processes.ts';
+import type { Fleet } from './fleet-handle.ts';
+import type { FleetOrder, FleetResult } from './fleet-plan.ts';
+
+/** A run whose readings are in the database, and what it cost. */
+export interface StoreRun extends FleetResult {
+  readonly cpu: {
+    readonly cloud: number;
+    readonly database: number;
+    readonly fleet: number;
+    /** Everything else on this machine meanwhile. All in seconds. */
+    readonly others: number;
+  };
+}
+
+/** @throws when an acknowledged reading is not in the database exactly once, or one was refused */
+export async function storeReadings(cloud: BenchCloud, fleet: Fleet, order: FleetOrder): Promise<StoreRun> {
+  const count = async () =>
+    (await cloud.database.query<{ n: number }>('select count(*)::int as n from telemetry_data')).rows[0]!.n;
+  const before = await count();
+  await fleet.prepare(order);
+  const pids = cloud.pids();
+  const used = () => ({
+    cloud: cpuSecondsOf(pids.cloud),
+    database: cpuSecondsOf(pids.database),
+    machine: machineBusySeconds(),
+  });
+  const begin = used();
+  const result = await fleet.run();
+  const end = used();
+  const stored = (await count()) - before;
+  if (stored !== result.acknowledged || result.rejected > 0)
+    throw new Error(
+      `${result.acknowledged} acknowledged, ${result.rejected} refused, ${stored} in the database`,
+    );
+  const ours = {
+    cloud: end.cloud - begin.cloud,
+    database: end.database - begin.database,
+    fleet: result.cpuSeconds,
+  };
+  const others = end.machine - begin.machine - ours.cloud - ours.database - ours.fleet;
+  return { ...result, cpu: { ...ours, others: Math.max(0, others) } };
+}
