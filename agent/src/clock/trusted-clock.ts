@@ -11,8 +11,11 @@ export interface TrustedClock {
   trustedNow(): number | null;
   /** Whole ms since this boot of the agent began. */
   uptimeMs(): number;
-  /** The cloud's time, from an acknowledgement that answered something sent in this boot. */
-  observeCloudTime(cloudTime: number): void;
+  /**
+   * The cloud's time, from an acknowledgement of this boot. One that answers what was waiting for it may set the time
+   * again; any other, which might be delayed or replayed, only where there is none yet.
+   */
+  observeCloudTime(cloudTime: number, from: { readonly awaited: boolean }): void;
 }
 
 /**
@@ -33,8 +36,9 @@ export function createTrustedClock(clock: Clock): TrustedClock {
     trusted,
     trustedNow: () => (trusted() ? Math.floor(clock.now()) : null),
     uptimeMs: () => Math.floor(clock.monotonicMs() - startedAt),
-    observeCloudTime: (cloudTime) => {
+    observeCloudTime: (cloudTime, { awaited }) => {
       const expected = cloudNow();
+      if (expected !== undefined && !awaited) return;
       if (expected !== undefined && cloudTime < expected - CLOCK_AGREEMENT_MS) return;
       anchor = { cloudTime, monotonicMs: clock.monotonicMs() };
     },

@@ -8,7 +8,7 @@ const DOCUMENT = 'components';
 const retryMs = 5_000;
 const retryMaxMs = 300_000;
 
-/** The list of components: the last one at once, a fresh one from the cloud as soon as it answers. */
+/** The list of components: the last one at once, a fresh one with each connection and when the cloud says so. */
 export class ComponentList {
   readonly #source: ComponentSource;
   readonly #outbox: Outbox;
@@ -37,11 +37,11 @@ export class ComponentList {
     this.#onList = options.onList;
   }
 
-  /** The list of the last time, so that a device without the cloud works after a restart. */
+  /** The list of the last time, so that a device without the cloud works after a restart; else a fresh one. */
   start(): void {
     const kept = this.#outbox.loadDocument(DOCUMENT) as DeviceComponents | undefined;
-    if (kept !== undefined) void this.#onList(kept);
-    this.refresh();
+    if (kept === undefined) this.refresh();
+    else void this.#onList(kept);
   }
 
   /** Asks the cloud; once more afterwards when it is asked for meanwhile. */

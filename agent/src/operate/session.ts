@@ -107,6 +107,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger,
     config,
     maker,
+    bootId: boot.bootId,
     send,
     events: {
       onStored: () => {
@@ -189,6 +190,8 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
         sendOrDrop(maker.birth({ connectionId, agentVersion, health: components.health }));
         publisher.connected();
         reporter.connected();
+        // What changed while nobody could tell this device.
+        list.refresh();
       },
       onDown: () => {
         publisher.disconnected();

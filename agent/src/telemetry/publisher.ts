@@ -35,8 +35,12 @@ export interface PublisherEvents {
   onResults(commandIds: readonly string[]): number;
 }
 
-/** Most readings put off one by one; beyond it the oldest go again sooner. */
+/** Most readings put off one by one; at it the rest of the backlog waits for them. */
 const MAX_POSTPONED = 10_000;
+/** A boot that the cloud does not take now is tried again after this, doubling up to the maximum, ± half. */
+const BOOT_AGAIN_MS = 2_000;
+/** Refusals that say nothing about a reading, but about the device or the boot: the next reading would fare no better. */
+const bootProblems: readonly ReadingProblem[] = ['CLOCK', 'QUARANTINED', 'TOO_MANY_BOOTS'];
 
 /**
  * Sends what the outbox holds and deletes exactly what the cloud says it has stored.
@@ -53,17 +57,15 @@ export class Publisher {
   readonly #logger: Logger;
   readonly #config: Config;
   readonly #maker: MessageMaker;
+  readonly #bootId: string;
   readonly #send: (message: LinkMessage) => Promise<void>;
   readonly #events: PublisherEvents;
   readonly #live: LiveReadings;
   readonly #held = new HeldReadings();
   readonly #slots = new Set<Slot>();
-  readonly #postponedBoots = new Map<number, number>();
-  readonly #postponed: {
-    readonly bootOrder: number;
-    readonly seqs: number[];
-    readonly cancel: () => void;
-  }[] = [];
+  readonly #postponedBoots = new Map<number, { readonly untilMs: number; readonly times: number }>();
+  readonly #postponed = new Set<() => void>();
+  #postponedCount = 0;
   #connected = false;
   #level = 0;
   #cancelDue: () => void = () => undefined;
@@ -77,6 +79,8 @@ export class Publisher {
     readonly logger: Logger;
     readonly config: Config;
     readonly maker: MessageMaker;
+    /** Of the running boot. */
+    readonly bootId: string;
     readonly send: (message: LinkMessage) => Promise<void>;
     readonly events: PublisherEvents;
   }) {
@@ -87,6 +91,7 @@ export class Publisher {
     this.#logger = options.logger;
     this.#config = options.config;
     this.#maker = options.maker;
+    this.#bootId = options.bootId;
     this.#send = options.send;
     this.#events = options.events;
     this.#live = new LiveReadings(options.config);
@@ -127,7 +132,7 @@ export class Publisher {
   stop(): void {
     this.disconnected();
     this.#cancelBoots();
-    for (const { cancel } of this.#postponed) cancel();
+    for (const cancel of this.#postponed) cancel();
   }
 
   /** An acknowledgement as it came. Anything not authentic changes nothing. */
@@ -157,6 +162,7 @@ export class Publisher {
       if (slot.seqs.size === 0) this.#dissolve(slot);
       const later = rejected.filter(({ seq, final }) => !final && seqs.includes(seq));
       if (later.length > 0) this.#postpone(slot.bootOrder, later);
+      else if (seqs.length > 0) this.#postponedBoots.delete(slot.bootOrder);
     }
     const deleted = this.#outbox.deleteStored(bootId, stored);
     const final = rejected.filter((one) => one.final);
@@ -164,11 +170,10 @@ export class Publisher {
       this.#logger.warn('the cloud finally refused readings; they are dead letters', {
         refused: final.slice(0, 10),
       });
-    // Only an answer to something sent by this process says what time it is now.
-    if (awaited > 0) {
-      this.#time.observeCloudTime(cloudTime);
-      this.#level = 0;
-    }
+    // Only an answer to something sent by this process says what time it is now: to a reading, a result or the birth.
+    if (awaited > 0 || bootId === this.#bootId)
+      this.#time.observeCloudTime(cloudTime, { awaited: awaited > 0 });
+    if (awaited > 0) this.#level = 0;
     if (deleted > 0) this.#events.onStored(deleted);
   }
 
@@ -187,7 +192,7 @@ export class Publisher {
       );
       if (!this.#isPostponed(taken[0]!.boot.order)) this.#sendBatch(taken);
     }
-    while (this.#slots.size < maxUnacknowledged - 1) {
+    while (this.#slots.size < maxUnacknowledged - 1 && this.#postponedCount < MAX_POSTPONED) {
       const batch = nextBacklog({
         outbox: this.#outbox,
         held: this.#held,
@@ -248,44 +253,56 @@ export class Publisher {
     this.#held.release(slot.bootOrder, slot.seqs);
   }
 
-  /** Refused, but not for ever: sent again later. Too many boots is about a whole boot. */
+  /** Refused, but not for ever: sent again later. */
   #postpone(
     bootOrder: number,
     refused: readonly { readonly seq: number; readonly code: ReadingProblem }[],
   ): void {
-    const { resendAfterMs, resendMaxMs } = this.#config;
-    this.#logger.warn('the cloud does not take readings now; they are kept', { code: refused[0]?.code });
-    if (refused.some(({ code }) => code === 'TOO_MANY_BOOTS')) {
-      const waitMs = resendMaxMs * (0.5 + this.#random.fraction());
-      this.#postponedBoots.set(bootOrder, this.#clock.monotonicMs() + waitMs);
-      this.#cancelBoots();
-      this.#cancelBoots = this.#clock.after(waitMs, () => this.#pump());
+    const { resendAfterMs } = this.#config;
+    const about = refused.find(({ code }) => bootProblems.includes(code))?.code;
+    if (about !== undefined) {
+      this.#postponeBoot(bootOrder, about);
       return;
     }
+    this.#logger.warn('the cloud does not take readings now; they are kept', { code: refused[0]?.code });
     const seqs = refused.map(({ seq }) => seq);
     this.#held.hold(seqs.map((seq) => ({ boot: { order: bootOrder }, reading: { seq } }) as StoredReading));
-    const entry = {
-      bootOrder,
-      seqs,
-      cancel: this.#clock.after(resendAfterMs * (1 + this.#random.fraction()), () => {
-        this.#postponed.splice(this.#postponed.indexOf(entry), 1);
-        this.#held.release(bootOrder, seqs);
-        this.#pump();
-      }),
-    };
-    this.#postponed.push(entry);
-    while (this.#postponed.reduce((sum, one) => sum + one.seqs.length, 0) > MAX_POSTPONED) {
-      const oldest = this.#postponed.shift()!;
-      oldest.cancel();
-      this.#held.release(oldest.bootOrder, oldest.seqs);
-    }
+    this.#postponedCount += seqs.length;
+    const cancel = this.#clock.after(resendAfterMs * (1 + this.#random.fraction()), () => {
+      this.#postponed.delete(cancel);
+      this.#postponedCount -= seqs.length;
+      this.#held.release(bootOrder, seqs);
+      this.#pump();
+    });
+    this.#postponed.add(cancel);
+  }
+
+  #postponeBoot(bootOrder: number, code: ReadingProblem): void {
+    // Messages of one round count once.
+    if (this.#isPostponed(bootOrder)) return;
+    const { resendMaxMs } = this.#config;
+    const times = this.#postponedBoots.get(bootOrder)?.times ?? 0;
+    const window =
+      code === 'TOO_MANY_BOOTS' ? resendMaxMs : Math.min(resendMaxMs, BOOT_AGAIN_MS * 2 ** times);
+    const untilMs = this.#clock.monotonicMs() + window * (0.5 + this.#random.fraction());
+    this.#logger.warn('the cloud does not take readings of a boot now; they are kept', { code });
+    this.#postponedBoots.set(bootOrder, { untilMs, times: times + 1 });
+    this.#wakeForBoots();
+  }
+
+  #wakeForBoots(): void {
+    this.#cancelBoots();
+    const now = this.#clock.monotonicMs();
+    const due = [...this.#postponedBoots.values()].filter(({ untilMs }) => untilMs > now);
+    if (due.length === 0) return;
+    const nextMs = Math.min(...due.map(({ untilMs }) => untilMs)) - now;
+    this.#cancelBoots = this.#clock.after(nextMs, () => {
+      this.#pump();
+      this.#wakeForBoots();
+    });
   }
 
   #isPostponed(bootOrder: number): boolean {
-    const until = this.#postponedBoots.get(bootOrder);
-    if (until === undefined) return false;
-    if (until > this.#clock.monotonicMs()) return true;
-    this.#postponedBoots.delete(bootOrder);
-    return false;
+    return (this.#postponedBoots.get(bootOrder)?.untilMs ?? 0) > this.#clock.monotonicMs();
   }
 }

@@ -7,7 +7,7 @@ describe('the trusted clock', () => {
     const clock = createFakeClock({ synchronised: false });
     const time = createTrustedClock(clock);
     expect(time.trustedNow()).toBeNull();
-    time.observeCloudTime(clock.now() + 59_000);
+    time.observeCloudTime(clock.now() + 59_000, { awaited: true });
     expect(time.trusted()).toBe(false);
     clock.setSynchronised(true);
     expect(time.trusted()).toBe(true);
@@ -19,7 +19,7 @@ describe('the trusted clock', () => {
     async (byMs) => {
       const clock = createFakeClock();
       const time = createTrustedClock(clock);
-      time.observeCloudTime(clock.now());
+      time.observeCloudTime(clock.now(), { awaited: true });
       await clock.advance(3_600_000);
       expect(time.trusted()).toBe(true);
       clock.setWall(clock.now() + byMs);
@@ -32,12 +32,21 @@ describe('the trusted clock', () => {
     const clock = createFakeClock();
     const time = createTrustedClock(clock);
     const old = clock.now();
-    time.observeCloudTime(old);
+    time.observeCloudTime(old, { awaited: true });
     await clock.advance(600_000);
-    time.observeCloudTime(old);
+    time.observeCloudTime(old, { awaited: true });
     expect(time.trusted()).toBe(true);
     // The cloud's own clock was put right: the newer word counts.
-    time.observeCloudTime(clock.now() + 120_000);
+    time.observeCloudTime(clock.now() + 120_000, { awaited: true });
     expect(time.trusted()).toBe(false);
+  });
+
+  it('takes the first word of the cloud from any answer of this boot, and a later one only where it was awaited', () => {
+    const clock = createFakeClock();
+    const time = createTrustedClock(clock);
+    time.observeCloudTime(clock.now(), { awaited: false });
+    expect(time.trusted()).toBe(true);
+    for (let i = 1; i <= 5; i++) time.observeCloudTime(clock.now() - i * 50_000, { awaited: false });
+    expect(time.trusted()).toBe(true);
   });
 });

@@ -51,6 +51,26 @@ describe('time', () => {
     expect(bench.cloud.results.every(({ at }) => at === undefined)).toBe(true);
   });
 
+  it('CMD-12 believes the clock from the answer to its birth on', async () => {
+    const bench = await startBench({ items: [] });
+    bench.cloud.answering = false;
+    await changeComponents(bench, componentList([pump], 2));
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.cloud.results).toMatchObject([{ code: 'CLOCK_UNTRUSTED' }]);
+    bench.cloud.acknowledge({ bootId: bench.session.status().bootId });
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'COMPLETED' });
+  });
+
+  it('CMD-12 does not believe an answer to another boot', async () => {
+    const bench = await startBench({ items: [] });
+    bench.cloud.answering = false;
+    await changeComponents(bench, componentList([pump], 2));
+    bench.cloud.acknowledge({ bootId: '0'.repeat(32) });
+    await bench.cloud.order(bench.cloud.claims());
+    expect(bench.cloud.results).toMatchObject([{ code: 'CLOCK_UNTRUSTED' }]);
+  });
+
   it.each([
     ['1970', -1_795_165_200_000],
     ['a year ahead', 31_536_000_000],

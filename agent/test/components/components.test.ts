@@ -153,9 +153,18 @@ describe('when the components change on the server', () => {
     await bench.restart();
     expect(healthOf(bench, 2)).toMatchObject({ status: 'OK' });
     expect(bench.session.status().outbox.rows).toBeGreaterThan(0);
-    const before = bench.fetches;
+    bench.components = componentList([dht22], 2);
+    bench.broker.refuse();
     await bench.advance(60_000);
-    expect(bench.fetches).toBeGreaterThan(before);
+    expect(healthOf(bench, 2)).toBeUndefined();
+  });
+
+  it('learns what changed while it was not connected', async () => {
+    const bench = await startBench();
+    bench.broker.drop();
+    bench.components = componentList([dht22], 2);
+    await bench.advance(30_000);
+    expect(healthOf(bench, 2)).toBeUndefined();
   });
 
   it('goes on with the next list after one that cannot be applied, and ends all the same', async () => {

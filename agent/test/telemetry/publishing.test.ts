@@ -287,6 +287,27 @@ describe('what is sent', () => {
     expect(rows(bench)).toBeLessThan(20);
   });
 
+  it('TEL-10 sends less and less while it is quarantined, and all of it afterwards', async () => {
+    const bench = await startBench({ items: [dht22] });
+    bench.cloud.answering = false;
+    let quarantined = true;
+    bench.broker.onPublish(() => {
+      const { bootId, readings = [] } = bench.cloud.telemetry.at(-1) ?? {};
+      if (!quarantined || bootId === undefined || readings.length === 0) return;
+      const rejected = readings.map(({ seq }) => ({ seq, code: 'QUARANTINED' as const, final: false }));
+      queueMicrotask(() => bench.cloud.acknowledge({ bootId, rejected }));
+    });
+    const before = withReadings(bench).length;
+    await bench.advance(3_600_000);
+    // Measured every 5 s for an hour.
+    expect(rows(bench)).toBeGreaterThan(1_400);
+    expect(withReadings(bench).length - before).toBeLessThan(60);
+    quarantined = false;
+    bench.cloud.answering = true;
+    await bench.advance(900_000);
+    expect(rows(bench)).toBeLessThan(20);
+  });
+
   it('uses the present e-mail address and secret for what was measured before', async () => {
     const bench = await startBench({ items: [dht22] });
     bench.broker.drop();
