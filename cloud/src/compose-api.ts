@@ -8,7 +8,7 @@ import { claimsDefaults } from './claims/types.ts';
 import { componentRoutes } from './components/routes.ts';
 import { createComponentService } from './components/service.ts';
 import { serverNames } from './compose-broker.ts';
-import type { Foundation } from './compose-foundation.ts';
+import { type Foundation, renewDaily } from './compose-foundation.ts';
 import { createChallenges } from './credentials/challenges.ts';
 import { createRecoveryService } from './credentials/recovery-service.ts';
 import { credentialsRoutes } from './credentials/routes.ts';
@@ -33,7 +33,6 @@ import { standingRoutes } from './standing/routes.ts';
 import { createStandingService } from './standing/service.ts';
 
 const VERSION = '0.1.0';
-const RENEW_TLS_MS = 86_400_000;
 
 /** What the API needs from the parts that know live state and send orders. */
 export interface LiveParts {
@@ -93,14 +92,9 @@ export async function startApiRole(
     closing,
   );
   listeners.push(devices);
-  const renewal = setInterval(() => {
-    signDeviceTls(foundation).then(
-      (tls) => devices.setTls(tls),
-      (error: Error) =>
-        foundation.log.error({ error: error.message }, 'the certificate for devices was not renewed'),
-    );
-  }, RENEW_TLS_MS).unref();
-  stack.defer(() => clearInterval(renewal));
+  renewDaily(foundation, stack, 'the certificate for devices', async () =>
+    devices.setTls(await signDeviceTls(foundation)),
+  );
 
   const people = await listenPublic(
     createHttpApp({

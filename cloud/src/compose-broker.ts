@@ -1,7 +1,7 @@
 import { type BrokerTls, startBroker } from './adapters/aedes-broker.ts';
 import { createLateBrokerLink } from './adapters/late-broker-link.ts';
-import { openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
-import type { Foundation } from './compose-foundation.ts';
+import { type MqttBrokerLink, openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import { type Foundation, renewDaily } from './compose-foundation.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
 import { endSessionsOnNotice } from './pki/session-end.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
@@ -9,8 +9,6 @@ import type { SecurityReporter } from './ports/security-reporter.ts';
 import { createStateRepository } from './state/repository.ts';
 
 const TOUCH_MS = 20_000;
-const RENEW_TLS_MS = 86_400_000;
-const YEAR_MS = 365 * 86_400_000;
 
 /** The embedded broker with its revocation lists; ends sessions that any process of the cloud wants ended. */
 export async function startBrokerRole(
@@ -52,16 +50,10 @@ export async function startBrokerRole(
       .catch((error: Error) => log.warn({ error: error.message }, 'who is connected was not written down'));
   }, TOUCH_MS);
   stack.defer(() => clearInterval(touch));
-  const renewal = setInterval(() => {
-    signBrokerCertificate(foundation).then(
-      (renewed) => {
-        server = renewed;
-        broker.setTls(tls());
-      },
-      (error: Error) => log.error({ error: error.message }, 'the certificate of the broker was not renewed'),
-    );
-  }, RENEW_TLS_MS).unref();
-  stack.defer(() => clearInterval(renewal));
+  renewDaily(foundation, stack, 'the certificate of the broker', async () => {
+    server = await signBrokerCertificate(foundation);
+    broker.setTls(tls());
+  });
   return broker.link;
 }
 
@@ -81,10 +73,21 @@ export async function connectToBroker(
   stack: AsyncDisposableStack,
 ): Promise<BrokerLink> {
   const { authority, config, ports, log } = foundation;
-  const { keyPem, chainPem } = await authority.signService({ commonName, validityMs: YEAR_MS });
   const rootPem = authority.caCertificates.root;
-  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, keyPem, chainPem, rootPem };
-  const link = createLateBrokerLink({ open: () => openMqttBrokerLink({ config: target, log }), log });
+  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, rootPem };
+  let credentials = await authority.signService({ commonName });
+  let opened: MqttBrokerLink | undefined;
+  const link = createLateBrokerLink({
+    async open() {
+      opened = await openMqttBrokerLink({ config: { ...target, ...credentials }, log });
+      return opened;
+    },
+    log,
+  });
   stack.defer(() => link.close());
+  renewDaily(foundation, stack, 'the certificate of this process', async () => {
+    credentials = await authority.signService({ commonName });
+    opened?.setCredentials(credentials);
+  });
   return link;
 }

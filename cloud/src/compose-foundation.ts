@@ -26,6 +26,7 @@ import type { SecretStore } from './ports/secret-store.ts';
 
 const DATABASE_WITHIN_MS = 20_000;
 const DATABASE_AGAIN_MS = 200;
+const DAY_MS = 86_400_000;
 
 /** What every role stands on. */
 export interface Foundation {
@@ -113,6 +114,19 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     installationId: await installationId(secrets),
     failed,
   };
+}
+
+/** Certificates of the cloud's own parts live for 30 days; each is replaced daily, so a month may go wrong. */
+export function renewDaily(
+  { log }: Pick<Foundation, 'log'>,
+  stack: AsyncDisposableStack,
+  what: string,
+  renew: () => Promise<void>,
+): void {
+  const timer = setInterval(() => {
+    renew().catch((error: Error) => log.error({ error: error.message }, `${what} was not renewed`));
+  }, DAY_MS).unref();
+  stack.defer(() => clearInterval(timer));
 }
 
 /** Where the trust file of this cloud lies; nothing in it is secret. */

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openMqttBrokerLink } from '../../cloud/src/adapters/mqtt-broker-link.ts';
 import type { BrokerLink } from '../../cloud/src/ports/broker-link.ts';
 import { type BrokerWorld, brokerWorld } from '../../cloud/test/support/broker-world.ts';
-import { silentLogger, until } from '../../cloud/test/support/quiet.ts';
+import { fakeClock, silentLogger, until } from '../../cloud/test/support/quiet.ts';
 
 type Make = (world: BrokerWorld) => Promise<BrokerLink>;
 
@@ -101,6 +101,26 @@ const open = async (world: BrokerWorld) => {
 describeBrokerLink('the link of another process', open);
 
 describe('the link of another process', () => {
+  it('comes back with the certificate that it was given meanwhile, when its first one ends', async () => {
+    const clock = fakeClock();
+    const world = await brokerWorld({ clock, config: { sweepEveryMs: 20 } });
+    const { port } = world.broker;
+    const target = { host: '127.0.0.1', port, commonName: 'ares-api', rootPem: world.ca.caCertificates.root };
+    const sign = (validityMs: number) => world.ca.signService({ commonName: 'ares-api', validityMs });
+    const link = await openMqttBrokerLink({
+      log: silentLogger,
+      config: { ...target, ...(await sign(600_000)) },
+    });
+    link.setCredentials(await sign(86_400_000));
+    clock.advance(599_000);
+    expect(link.connected()).toBe(true);
+    clock.advance(2_000);
+    await until(() => !link.connected(), 'the end of the first session');
+    await until(() => link.connected(), 'the second session');
+    await link.close();
+    await world.close();
+  });
+
   it('fails with NOT_CONNECTED when there is no broker, and says where it looked', async () => {
     const world = await brokerWorld();
     const { port } = world.broker;

@@ -17,6 +17,14 @@ export interface MqttLinkConfig {
   readonly sharedSubscriptions?: boolean;
 }
 
+/** Key and certificate of the client, PEM. */
+type ServiceCredentials = Pick<MqttLinkConfig, 'keyPem' | 'chainPem'>;
+
+export interface MqttBrokerLink extends BrokerLink {
+  /** For connections to come; the broker ends the one that lives when its certificate does. */
+  setCredentials(credentials: ServiceCredentials): void;
+}
+
 const PUBLISH_TIMEOUT_MS = 5_000;
 
 type Subscription = { readonly filters: readonly string[]; readonly handler: MessageHandler };
@@ -29,10 +37,11 @@ type Subscription = { readonly filters: readonly string[]; readonly handler: Mes
 export async function openMqttBrokerLink(options: {
   readonly config: MqttLinkConfig;
   readonly log: Logger;
-}): Promise<BrokerLink> {
+}): Promise<MqttBrokerLink> {
   const { config, log } = options;
   const subscriptions = new Set<Subscription>();
-  const client = await connect(config);
+  const settings = settingsOf(config);
+  const client = await connect(settings);
   // Packets are small: the second of two would wait up to 40 ms for the ACK of the first.
   const sendAtOnce = () => (client.stream as Partial<Socket>).setNoDelay?.(true);
   sendAtOnce();
@@ -69,14 +78,19 @@ export async function openMqttBrokerLink(options: {
       };
     },
     connected: () => client.connected,
+    setCredentials({ keyPem, chainPem }) {
+      // The library reads its settings anew for each connection.
+      settings.key = keyPem;
+      settings.cert = chainPem;
+    },
     async close() {
       await client.endAsync(true);
     },
   };
 }
 
-async function connect(config: MqttLinkConfig): Promise<MqttClient> {
-  const settings: IClientOptions = {
+function settingsOf(config: MqttLinkConfig): IClientOptions {
+  return {
     host: config.host,
     port: config.port,
     protocol: 'mqtts',
@@ -92,13 +106,16 @@ async function connect(config: MqttLinkConfig): Promise<MqttClient> {
     queueQoSZero: false,
     resubscribe: true,
   };
+}
+
+async function connect(settings: IClientOptions): Promise<MqttClient> {
   try {
     return await connectAsync(settings);
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new BrokerLinkError(
       'NOT_CONNECTED',
-      `The broker at ${config.host}:${config.port} cannot be reached: ${text}`,
+      `The broker at ${settings.host}:${settings.port} cannot be reached: ${text}`,
       {
         cause,
       },
