@@ -9,6 +9,7 @@ import {
 import type { TrustedClock } from '../clock/trusted-clock.ts';
 import type { ActionOutcome } from '../components/actuator.ts';
 import type { ComponentSet } from '../components/component-set.ts';
+import { sentenceOf } from '../components/sentence.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { CommandJournal } from '../store/types.ts';
 
@@ -31,6 +32,8 @@ export class CommandRunner {
   readonly #time: TrustedClock;
   readonly #logger: Logger;
   readonly #report: (result: CommandResult) => void;
+  /** By component: safe commands that the disk would not take; nothing before them may run afterwards. */
+  readonly #unrecorded = new Map<number, number>();
 
   constructor(options: {
     readonly journal: CommandJournal;
@@ -77,6 +80,7 @@ export class CommandRunner {
       this.#logger.error('command cannot be recorded', { commandId, cause });
       if (!safe) return undefined;
       // What is not recorded might run twice; switching off twice harms nobody.
+      this.#unrecorded.set(componentId, Math.max(seq, this.#unrecorded.get(componentId) ?? 0));
       const judged = this.#judge(claims, safe);
       return 'outcome' in judged ? this.#resultOf(commandId, judged) : judged;
     }
@@ -87,7 +91,11 @@ export class CommandRunner {
     const { asg, componentId, componentType, seq, action, args } = claims;
     if (!safe) {
       if (this.#journal.damaged !== undefined) return rejected('COMPONENT_ERROR', DAMAGED);
-      if (seq <= this.#journal.highestSeq(asg, componentId))
+      const seen = Math.max(
+        this.#journal.highestSeq(asg, componentId),
+        this.#unrecorded.get(componentId) ?? 0,
+      );
+      if (seq <= seen)
         return {
           outcome: 'STALE',
           code: 'STALE',
@@ -107,7 +115,7 @@ export class CommandRunner {
       }
       if (safe && runtime.hasOutputs) return { act: () => runtime.makeSafe(action, args) };
     } catch (cause) {
-      return rejected(problemOf(cause), cause instanceof Error ? cause.message : String(cause));
+      return rejected(problemOf(cause), sentenceOf(cause));
     }
     return rejected('COMPONENT_ERROR', runtime.health?.reason ?? `${componentType} takes no commands now.`);
   }
@@ -144,7 +152,7 @@ export class CommandRunner {
     return {
       commandId,
       ...rest,
-      ...(detail !== undefined && { detail: detail.slice(0, 500) }),
+      ...(detail !== undefined && { detail: sentenceOf(detail) }),
       ...(at !== null && { at }),
       ...(at !== null && leaseMs !== undefined && { leaseEndsAt: Math.floor(at + leaseMs) }),
     };

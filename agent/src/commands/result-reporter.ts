@@ -3,6 +3,7 @@ import type { OperatingConfig } from '../operate/config.ts';
 import type { Random } from '../operate/types.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandJournal } from '../store/types.ts';
+import { MessageMaker } from '../telemetry/message-maker.ts';
 
 /** Most results in one message. */
 const MAX_RESULTS = 100;
@@ -18,6 +19,8 @@ export class ResultReporter {
   #cancel: (() => void) | undefined;
   #connected = false;
   #rounds = 0;
+  /** More waits than one message held. */
+  #more = false;
 
   constructor(options: {
     readonly journal: CommandJournal;
@@ -44,6 +47,7 @@ export class ResultReporter {
   /** Everything that waits, now. */
   connected(): void {
     this.#connected = true;
+    this.#rounds = 0;
     this.#resend();
   }
 
@@ -58,7 +62,7 @@ export class ResultReporter {
   acknowledged(commandIds: readonly string[]): number {
     if (commandIds.length === 0) return 0;
     const count = this.#journal.acknowledge(commandIds);
-    if (count === MAX_RESULTS) this.#resend();
+    if (this.#more && count > 0) this.#resend();
     if (count > 0) this.#rounds = 0;
     return count;
   }
@@ -67,9 +71,12 @@ export class ResultReporter {
     const waiting = this.#journal.unacknowledged(this.#assignment, MAX_RESULTS);
     if (waiting.length === 0) {
       this.#rounds = 0;
+      this.#more = false;
       return;
     }
-    this.#send(waiting);
+    const sent = waiting.slice(0, MessageMaker.fitting(waiting, MAX_RESULTS));
+    this.#more = sent.length < waiting.length || sent.length === MAX_RESULTS;
+    this.#send(sent);
     this.#schedule();
   }
 

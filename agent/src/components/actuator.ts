@@ -12,6 +12,7 @@ import { type Clock, delay } from '../ports/clock.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
 import { driverClock } from './driver-clock.ts';
+import { sentenceOf } from './sentence.ts';
 
 /** How an action ended. */
 export interface ActionOutcome {
@@ -175,7 +176,7 @@ export class Actuator {
       return {
         outcome: 'REJECTED',
         code: 'GUARD_UNAVAILABLE',
-        detail: `Nothing is switched on without its guard: ${messageOf(cause)}`,
+        detail: `Nothing is switched on without its guard: ${sentenceOf(cause)}`,
       };
     }
     // Arming waited for another process: what was true before it may not be any more.
@@ -268,10 +269,10 @@ export class Actuator {
       await this.#guard.makeSafe(this.#outputs);
     } catch (second) {
       this.#logger.error('output cannot be made safe', { cause: second });
-      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: messageOf(second), verified: false };
+      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: sentenceOf(second), verified: false };
     }
     await this.#atRest();
-    return { outcome: 'COMPLETED', detail: `Made safe past the driver: ${messageOf(cause)}` };
+    return { outcome: 'COMPLETED', detail: `Made safe past the driver: ${sentenceOf(cause)}` };
   }
 
   #call(action: string, args: unknown, timeoutMs: number, signal?: AbortSignal): Promise<void> {
@@ -328,15 +329,11 @@ function restOf(cause: unknown): number | undefined {
 }
 
 function failureOf(cause: unknown): ActionOutcome {
-  const detail = messageOf(cause);
+  const detail = sentenceOf(cause);
   if (cause instanceof DriverError) {
     if (cause.code === 'MINIMUM_OFF_TIME' || cause.code === 'RUN_TOO_LONG')
       return { outcome: 'REJECTED', code: 'LIMIT', detail };
     if (cause.code === 'ARGS_INVALID') return { outcome: 'REJECTED', code: 'BAD_ARGUMENTS', detail };
   }
   return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail };
-}
-
-function messageOf(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).slice(0, 400);
 }

@@ -16,6 +16,7 @@ import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type ActionOutcome, Actuator } from './actuator.ts';
 import { driverClock } from './driver-clock.ts';
+import { sentenceOf } from './sentence.ts';
 
 type ComponentConfig = Pick<
   OperatingConfig,
@@ -104,7 +105,7 @@ export class ComponentRuntime {
       await this.#ports.guard.makeSafe(this.#outputs);
       return { outcome: 'COMPLETED', detail: 'Made safe past the driver, which does not work.' };
     } catch (cause) {
-      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: messageOf(cause) };
+      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: sentenceOf(cause) };
     }
   }
 
@@ -158,7 +159,7 @@ export class ComponentRuntime {
         config.componentRetryMaxMs,
         config.componentRetryMs * 2 ** this.#failedStarts++,
       );
-      this.#become('ERROR', messageOf(cause));
+      this.#become('ERROR', sentenceOf(cause));
       this.#cancelNext = clock.after(waitMs, () => void this.#load());
     }
   }
@@ -259,7 +260,7 @@ export class ComponentRuntime {
     } catch (cause) {
       if (this.#instance !== instance) return;
       this.#failedReads++;
-      this.#become('ERROR', messageOf(cause));
+      this.#become('ERROR', sentenceOf(cause));
     } finally {
       if (this.#reading === reading) this.#reading = undefined;
     }
@@ -293,7 +294,7 @@ export class ComponentRuntime {
     this.#settle();
     const { componentId } = this.component;
     const before = this.#health;
-    this.#health = { componentId, status, ...(reason !== undefined && { reason: reason.slice(0, 500) }) };
+    this.#health = { componentId, status, ...(reason !== undefined && { reason: sentenceOf(reason) }) };
     if (this.#health.status === before?.status && this.#health.reason === before.reason) return;
     if (status === 'ERROR') this.#logger.warn('component does not work', { reason });
     else this.#logger.info('component works');
@@ -307,8 +308,4 @@ export class ComponentRuntime {
       async (signal) => await task(signal),
     );
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

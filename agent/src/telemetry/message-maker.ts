@@ -89,14 +89,14 @@ export class MessageMaker {
     });
   }
 
-  /** How many of these fit in one message. */
-  static fitting(readings: readonly Reading[]): number {
+  /** How many of these readings or results fit in one message, which carries at most `most`. */
+  static fitting(items: readonly (Reading | CommandResult)[], most = MAX_READINGS_PER_MESSAGE): number {
     let bytes = HEADER_BYTES;
-    for (const [i, reading] of readings.entries()) {
-      bytes += JSON.stringify(reading).length + 1;
-      if (i === MAX_READINGS_PER_MESSAGE || bytes > MAX_SIGNED_MESSAGE_BYTES) return i;
+    for (const [i, item] of items.entries()) {
+      bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+      if (i === most || bytes > MAX_SIGNED_MESSAGE_BYTES) return i;
     }
-    return readings.length;
+    return items.length;
   }
 
   #componentTopic(componentType: string): string {

@@ -1,4 +1,5 @@
 import { createDriverRegistry } from '@ares/hardware-drivers';
+import { MAX_SIGNED_MESSAGE_BYTES } from '@ares/protocol';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/fake-clock.ts';
 import { signOrder } from '../support/fake-cloud.ts';
@@ -136,6 +137,35 @@ describe('at most once', () => {
     await bench.cloud.order(bench.cloud.claims({ seq: 15 }));
     await bench.cloud.order(bench.cloud.claims({ seq: 14, action: 'stop' }));
     expect(bench.cloud.results.map(({ outcome }) => outcome)).toEqual(['REJECTED', 'STALE', 'COMPLETED']);
+  });
+
+  it('CMD-08 refuses what is older than a stop that a full disk would not record', async () => {
+    const bench = await startBench();
+    const { receive } = bench.store.journal;
+    bench.store.journal.receive = () => {
+      throw new Error('database or disk is full');
+    };
+    await bench.cloud.order(bench.cloud.claims({ seq: 11, action: 'stop' }));
+    bench.store.journal.receive = receive;
+    await bench.cloud.order(bench.cloud.claims({ seq: 10 }));
+    expect(bench.cloud.results.map(({ outcome }) => outcome)).toEqual(['COMPLETED', 'STALE']);
+    await bench.cloud.order(bench.cloud.claims({ seq: 12 }));
+    expect(bench.pumpOn()).toBe(true);
+  });
+
+  it('tells many long results in messages that the broker takes, one after the other', async () => {
+    const bench = await startBench();
+    bench.broker.drop();
+    for (let i = 0; i < 150; i++) {
+      const commandId = `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`;
+      const refused = { commandId, outcome: 'FAILED', detail: '€'.repeat(500) } as const;
+      bench.store.journal.receive({ commandId, assignment: 1, componentId: 2, seq: i + 1, refused });
+    }
+    const before = bench.broker.published.length;
+    await bench.advance(30_000);
+    expect(new Set(bench.cloud.results.map(({ commandId }) => commandId)).size).toBe(150);
+    const sizes = bench.broker.published.slice(before).map(({ payload }) => payload.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_SIGNED_MESSAGE_BYTES);
   });
 
   it('CMD-06 keeps a result until the cloud has it, over restarts', async () => {

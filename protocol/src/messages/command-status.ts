@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { epochMsSchema, uuidSchema } from '../ids.ts';
 import { type Parsed, parseWith } from '../parse.ts';
 import { messageHeader } from './header.ts';
+import { sentenceSchema } from './sentence.ts';
 
 /**
  * Final states of a command.
@@ -32,8 +33,7 @@ const commandResultSchema = z.strictObject({
   commandId: uuidSchema,
   outcome: commandOutcomeSchema,
   code: z.optional(commandProblemSchema),
-  /** One sentence for the owner. */
-  detail: z.optional(z.string().check(z.maxLength(500))),
+  detail: z.optional(sentenceSchema),
   /** Device time of the outcome; absent without a trusted clock. */
   at: z.optional(epochMsSchema),
   /** Output level read back from the line after acting. */

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { componentIdSchema, epochMsSchema, metricSchema } from '../ids.ts';
 import { type Parsed, parseWith } from '../parse.ts';
 import { messageHeader } from './header.ts';
+import { sentenceSchema } from './sentence.ts';
 
 /** Most readings in one message. */
 export const MAX_READINGS_PER_MESSAGE = 500;
@@ -28,8 +29,7 @@ export type Reading = z.infer<typeof readingSchema>;
 export const componentHealthSchema = z.strictObject({
   componentId: componentIdSchema,
   status: z.enum(['OK', 'ERROR']),
-  /** Why, in one sentence for the owner. */
-  reason: z.optional(z.string().check(z.maxLength(500))),
+  reason: z.optional(sentenceSchema),
 });
 export type ComponentHealth = z.infer<typeof componentHealthSchema>;
 
