@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createAccessTokens } from './accounts/access-tokens.ts';
 import { createPasswordHasher } from './accounts/passwords.ts';
 import { accountRoutes } from './accounts/routes.ts';
@@ -26,6 +27,7 @@ import { type HealthChecks, serviceRoutes } from './http/service-routes.ts';
 import { PanelMissingError, panelAssets } from './panel/assets.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
 import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
+import type { SecretStore } from './ports/secret-store.ts';
 import { createReceiptService } from './release/receipt-service.ts';
 import { releaseRoutes } from './release/routes.ts';
 import { createReleaseService } from './release/service.ts';
@@ -53,7 +55,7 @@ export async function startApiRole(
 ): Promise<void> {
   const { config, ports, deviceApiUrl } = foundation;
   const accounts = await createAccounts(foundation);
-  const handlers = createHandlers(foundation, live, accounts.service, stack);
+  const handlers = await createHandlers(foundation, live, accounts.service, stack);
   const shared = {
     handlers: handlers.routes,
     policies: createPolicies({
@@ -117,16 +119,17 @@ export async function createAccounts(foundation: Foundation): Promise<{ service:
   return { service: createAccountService({ database, hasher, tokens, config: defaultAccountConfig }) };
 }
 
-function createHandlers(
+async function createHandlers(
   foundation: Foundation,
   live: LiveParts,
   accounts: AccountService,
   stack: AsyncDisposableStack,
 ) {
   const { database, clock, random, newUuid, log, orders, authority, secrets, certificates } = foundation;
+  const challenges = createChallenges({ key: await challengeKey(secrets), clock, random });
   const { config, ports, deviceApiUrl } = foundation;
   const apiHosts = [new URL(deviceApiUrl).host];
-  const common = { database, clock, random, newUuid, log, orders, apiHosts };
+  const common = { database, clock, random, newUuid, log, orders, challenges, apiHosts };
 
   const components = createComponentService({ ...common, publisher: live.componentsChanged });
   const devices = createDeviceService({ ...common, variants: components });
@@ -150,7 +153,7 @@ function createHandlers(
     ...componentRoutes(components),
     ...claimsRoutes(createClaimsService({ ...common, config: { ...claimsDefaults, deviceApiUrl } })),
     ...credentialsRoutes({
-      challenges: createChallenges(common),
+      challenges,
       credentials,
       recovery: createRecoveryService({ ...common, config: { deviceApiUrl } }),
     }),
@@ -170,6 +173,12 @@ async function findPanel({ log }: Foundation): Promise<{ assets?: StaticAssets }
     log.warn({ error: error.message }, 'there is no panel');
     return {};
   }
+}
+
+/** Shared by all API processes: what one of them gave out, another one may be asked to take. */
+async function challengeKey(secrets: SecretStore): Promise<Uint8Array> {
+  await secrets.create('challenge-key', randomBytes(32));
+  return (await secrets.get('challenge-key'))!;
 }
 
 async function signDeviceTls({ authority, config }: Foundation): Promise<DeviceTls> {

@@ -2,12 +2,14 @@ import { type ProblemCode, ProblemError } from '@ares/protocol';
 import type { Transaction } from 'kysely';
 import type { Schema } from '../database/schema.ts';
 import type { CloudDatabase } from '../ports/database.ts';
+import type { Challenges } from './challenges.ts';
 import type { CheckedRequest, DeviceRow, Finding } from './types.ts';
 
 /** One request within its transaction, the device locked. */
 export interface Begin {
   readonly trx: Transaction<Schema>;
   readonly database: CloudDatabase;
+  readonly challenges: Challenges;
   readonly checked: CheckedRequest;
   readonly device: DeviceRow;
   readonly nowMs: number;

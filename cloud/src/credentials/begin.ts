@@ -14,7 +14,6 @@ import {
   recoveryNeeded,
   refuse,
 } from './begin-context.ts';
-import { useChallenge } from './challenges.ts';
 import { claimGrant } from './grant-claim.ts';
 import { recoveryGrant } from './grant-recovery.ts';
 import * as repository from './repository.ts';
@@ -41,7 +40,7 @@ export async function begin(
   trx: Transaction<Schema>,
   checked: CheckedRequest,
   options: {
-    readonly ports: Pick<CredentialsPorts, 'database' | 'random'>;
+    readonly ports: Pick<CredentialsPorts, 'database' | 'challenges' | 'random'>;
     readonly config: CredentialsConfig;
     readonly nowMs: number;
     readonly find: (finding: Finding) => void;
@@ -51,7 +50,8 @@ export async function begin(
   const { request } = checked;
   const device = await repository.lockDevice(trx, request.deviceUuid);
   if (device === undefined) throw refuse('NOT_FOUND', 'This device is not registered.');
-  const context: Begin = { trx, database: ports.database, checked, device, nowMs, find };
+  const { database, challenges } = ports;
+  const context: Begin = { trx, database, challenges, checked, device, nowMs, find };
   if (device.life_cycle === 'BLOCKED') {
     throw refuse('DEVICE_BLOCKED', 'An administrator blocked this device.');
   }
@@ -82,7 +82,7 @@ export async function begin(
     claimId: request.claimId ?? null,
     at: new Date(nowMs),
   });
-  await ports.database.notify(trx, 'device', { deviceUuid: device.device_uuid });
+  await database.notify(trx, 'device', { deviceUuid: device.device_uuid });
   return { certificateId };
 }
 
@@ -106,10 +106,10 @@ async function grant(context: Begin): Promise<Granted> {
 
 /** `renew` and `identity`: the same assignment goes on. */
 async function continueGrant(context: Begin): Promise<Granted> {
-  const { trx, device, checked, nowMs, database, find } = context;
+  const { trx, device, checked, nowMs, database, challenges, find } = context;
   assertPinned(context);
   assertNotInRecovery(device);
-  await useChallenge(trx, { nonce: checked.request.nonce, deviceUuid: device.device_uuid, nowMs });
+  await challenges.use(trx, { nonce: checked.request.nonce, deviceUuid: device.device_uuid, nowMs });
   const assignment = await repository.activeAssignment(trx, device.id);
   if (assignment === undefined) throw assignmentEnded();
   if (device.clone_seen_at === null) return assignment;
@@ -132,13 +132,13 @@ async function continueGrant(context: Begin): Promise<Granted> {
  * it again, so the device gets what was made, and never a second certificate.
  */
 async function repeat(context: Begin, known: CertificateRow): Promise<Begun> {
-  const { trx, checked, device, nowMs } = context;
+  const { trx, checked, device, nowMs, challenges } = context;
   assertPinned(context);
   assertNotInRecovery(device);
   if (known.request_hash !== checked.requestHash) {
     if (checked.request.grant === 'claim') throw keyInUse();
     if (checked.request.grant === 'renew') assertPeer(context);
-    await useChallenge(trx, { nonce: checked.request.nonce, deviceUuid: device.device_uuid, nowMs });
+    await challenges.use(trx, { nonce: checked.request.nonce, deviceUuid: device.device_uuid, nowMs });
   }
   const assignment = await repository.activeAssignment(trx, device.id);
   if (assignment?.id !== known.assignment_id) throw assignmentEnded();

@@ -3,7 +3,7 @@ import { ProblemError } from '@ares/protocol';
 import { writeAudit } from '../audit/audit-log.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
 import { type Begin, keyInUse, refuse } from './begin-context.ts';
-import { hashNonce, useChallenge } from './challenges.ts';
+import { hashNonce } from './challenges.ts';
 import * as repository from './repository.ts';
 import type { AssignmentRow } from './types.ts';
 
@@ -18,7 +18,7 @@ const RECOVERY_WINDOW_MS = 600_000;
  * @throws {ProblemError} TOKEN_INVALID, TOO_MANY_REQUESTS, CONFLICT, KEY_IN_USE
  */
 export async function recoveryGrant(context: Begin): Promise<AssignmentRow | { refused: ProblemError }> {
-  const { trx, database, checked, device, nowMs } = context;
+  const { trx, database, challenges, checked, device, nowMs } = context;
   const { nonce, recoveryToken } = checked.request;
   const at = new Date(nowMs);
   const hash = hashNonce(recoveryToken!);
@@ -31,7 +31,7 @@ export async function recoveryGrant(context: Begin): Promise<AssignmentRow | { r
     .execute();
   const token = tokens.find(({ token_hash }) => timingSafeEqual(token_hash, hash));
   if (token === undefined) throw await wrongToken(context);
-  await useChallenge(trx, { nonce, deviceUuid: device.device_uuid, nowMs });
+  await challenges.use(trx, { nonce, deviceUuid: device.device_uuid, nowMs });
   if (device.life_cycle !== 'RECOVERY_NEEDED') {
     throw refuse('CONFLICT', 'This device does not need recovery.');
   }

@@ -10,7 +10,7 @@ export function credentialsRoutes(services: {
 }): Pick<Handlers, 'challenge' | 'credentials' | 'recoveryToken' | 'revokeCredentials'> {
   const { challenges, credentials, recovery } = services;
   return {
-    challenge: async ({ body }) => ({ status: 201, body: await challenges.issue(body.deviceUuid) }),
+    challenge: async ({ body }) => ({ status: 201, body: challenges.issue(body.deviceUuid) }),
     credentials: async ({ body, device }) => ({ status: 200, body: await credentials.request(body, device) }),
     recoveryToken: async ({ access, caller, source }) => ({
       status: 201,

@@ -9,6 +9,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { RandomBytes } from '../ports/random.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { SecurityEvent } from '../security/security-events.ts';
+import type { Challenges } from './challenges.ts';
 import type { SigningQueue } from './signing-queue.ts';
 
 export interface CredentialsConfig {
@@ -34,6 +35,7 @@ export interface CredentialsPorts {
   readonly database: CloudDatabase;
   readonly authority: Pick<CertificateAuthority, 'readCsr'>;
   readonly signing: SigningQueue;
+  readonly challenges: Challenges;
   readonly secrets: Pick<SecretStore, 'seal' | 'open'>;
   readonly certificates: Pick<CertificateStatus, 'current'>;
   readonly clock: Clock;

@@ -184,11 +184,12 @@ interface ClaimAttempts {
   at: Date;
 }
 
+/** Nonces that were used; those that were only given out are nowhere. */
 interface Challenges {
   nonce_hash: Buffer;
   device_uuid: string;
   expires_at: Date;
-  used_at: Date | null;
+  used_at: Date;
 }
 
 interface RecoveryTokens {

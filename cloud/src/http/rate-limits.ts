@@ -19,8 +19,6 @@ export interface LimitConfig {
   readonly login: Limit;
   /** Claims, per user. */
   readonly claim: Limit;
-  /** Challenges, per device: many devices share an address. */
-  readonly challenge: Limit;
   /** Commands, per user. */
   readonly sendCommand: Limit;
 }
@@ -30,7 +28,6 @@ export const defaultLimits: LimitConfig = {
   register: { points: 30, seconds: 3_600 },
   login: { points: 300, seconds: 900 },
   claim: { points: 60, seconds: 600 },
-  challenge: { points: 60, seconds: 60 },
   sendCommand: { points: 600, seconds: 60 },
 };
 
@@ -38,7 +35,6 @@ type Key = (context: RequestContext) => string;
 
 const bySource: Key = ({ source }) => source;
 const byUser: Key = ({ caller }) => String((caller as { userId?: number } | undefined)?.userId);
-const byDevice: Key = ({ body }) => (body as unknown as { deviceUuid: string }).deviceUuid;
 
 export interface RateLimits {
   /** Before anything else is done for a request. @throws {ProblemError} TOO_MANY_REQUESTS */
@@ -53,7 +49,6 @@ export function createRateLimits(config: LimitConfig): RateLimits {
     register: { limiter: limiter(config.register), key: bySource },
     login: { limiter: limiter(config.login), key: bySource },
     claim: { limiter: limiter(config.claim), key: byUser },
-    challenge: { limiter: limiter(config.challenge), key: byDevice },
     sendCommand: { limiter: limiter(config.sendCommand), key: byUser },
   };
   return {

@@ -209,7 +209,7 @@ const statements = [
     nonce_hash bytea primary key,
     device_uuid uuid not null,
     expires_at timestamptz not null,
-    used_at timestamptz
+    used_at timestamptz not null
   )`,
   `create index challenges_by_expiry on challenges (expires_at)`,
   `create table recovery_tokens (

@@ -1,7 +1,7 @@
 import { ProblemError } from '@ares/protocol';
 import { receiptSigningInput } from '@ares/protocol/http/device';
 import { writeAudit } from '../audit/audit-log.ts';
-import { useChallenge } from '../credentials/challenges.ts';
+import type { Challenges } from '../credentials/challenges.ts';
 import { lockDevice } from '../credentials/repository.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
 import { endSession } from '../pki/end-session.ts';
@@ -35,10 +35,11 @@ export interface ReceiptService {
 export function createReceiptService(options: {
   readonly database: CloudDatabase;
   readonly release: Pick<ReleaseService, 'finish'>;
+  readonly challenges: Pick<Challenges, 'use'>;
   readonly clock: Clock;
   readonly apiHosts: readonly string[];
 }): ReceiptService {
-  const { database, release, clock, apiHosts } = options;
+  const { database, release, challenges, clock, apiHosts } = options;
   return {
     async accept(receipt) {
       const { deviceUuid, assignment: number, orderId, nonce, signature } = receipt;
@@ -59,7 +60,7 @@ export function createReceiptService(options: {
         if (assignment === undefined) throw unknown();
         if (orderId !== null && assignment.reset_order_id !== orderId) throw unknown();
         if (assignment.reset_receipt_at !== null) return assignment.id;
-        await useChallenge(trx, { nonce, deviceUuid, nowMs });
+        await challenges.use(trx, { nonce, deviceUuid, nowMs });
         const running = assignment.ended_at === null;
         if (running) {
           // Not kept as a receipt: the assignment may go on, and be released by order later.

@@ -1,6 +1,6 @@
 import { orderTypes, ProblemError, type Standing } from '@ares/protocol';
 import { standingSigningInput } from '@ares/protocol/http/device';
-import { useChallenge } from '../credentials/challenges.ts';
+import type { Challenges } from '../credentials/challenges.ts';
 import type { OrderSigner } from '../orders/order-signer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
@@ -23,11 +23,12 @@ export interface StandingService {
 export function createStandingService(options: {
   readonly database: CloudDatabase;
   readonly orders: Pick<OrderSigner, 'sign'>;
+  readonly challenges: Pick<Challenges, 'use'>;
   readonly clock: Clock;
   /** `host:port` under which devices reach this cloud. */
   readonly apiHosts: readonly string[];
 }): StandingService {
-  const { database, orders, clock, apiHosts } = options;
+  const { database, orders, challenges, clock, apiHosts } = options;
   return {
     async ask({ deviceUuid, nonce, signature }) {
       const nowMs = clock.now();
@@ -40,7 +41,7 @@ export function createStandingService(options: {
         textFor: (apiHost) => standingSigningInput({ apiHost, deviceUuid, nonce }),
       });
       const found = await database.db.transaction().execute(async (trx) => {
-        await useChallenge(trx, { nonce, deviceUuid, nowMs });
+        await challenges.use(trx, { nonce, deviceUuid, nowMs });
         return standingOf(trx, device, nowMs);
       });
       return orders.sign(orderTypes.standing, { aud: deviceUuid, nonce, ...found });

@@ -61,11 +61,11 @@ beforeAll(async () => {
     policies: createPolicies({
       callerOf: async () => undefined,
       accessOf: async () => undefined,
-    historyAccessOf: async () => undefined,
+      historyAccessOf: async () => undefined,
       deviceOf: async ({ serial, commonName }) =>
         accepted.has(serial) ? { deviceId: 7, deviceUuid: commonName, certificateSerial: serial } : undefined,
     }),
-    limits: createRateLimits({ ...defaultLimits, challenge: { points: 3, seconds: 60 } }),
+    limits: createRateLimits(defaultLimits),
     log: silentLogger,
     clock,
     closing: closing.signal,
@@ -207,15 +207,6 @@ describe('refusing devices', () => {
     for (const host of ['evil.example', 'evil.example:443', '127.0.0.1', `localhost:${listener.port}`]) {
       expect(await call('/healthz', { host }), host).toMatchObject({ status: 400, code: 'INVALID_REQUEST' });
     }
-  });
-
-  it('that ask for a challenge again and again, each for itself', async () => {
-    const ask = (uuid: string) =>
-      call('/api/devices/challenges', { method: 'POST', body: { deviceUuid: uuid } });
-    const answers = [];
-    for (let n = 0; n < 5; n += 1) answers.push((await ask(deviceUuid)).status);
-    expect(answers).toEqual([200, 200, 200, 429, 429]);
-    expect((await ask(randomUUID())).status).toBe(200);
   });
 });
 

@@ -62,7 +62,7 @@ describe('what has expired', () => {
       nonce_hash: randomBytes(32),
       device_uuid: randomUUID(),
       expires_at: expiresAt,
-      used_at: null,
+      used_at: new Date(1_000),
     });
     await database.db
       .insertInto('challenges')

@@ -61,11 +61,13 @@ export async function credentialsWorld(
       void published.push({ topic, payload: String(payload) }),
   };
 
+  const challenges = createChallenges({ key: randomBytes(32), clock, random });
+
   /** A replica of the API: the same database, nothing shared in memory. */
   const replica = () => {
     const signing = createSigningQueue({ authority, clock, ...(options.queue && { config: options.queue }) });
     const credentials = createCredentialsService({
-      ports: { database, authority, signing, secrets, certificates, clock, random, log },
+      ports: { database, authority, signing, challenges, secrets, certificates, clock, random, log },
       config: {
         apiHosts,
         mqtt: { host: 'mqtt.example.org', port: 8883 },
@@ -85,7 +87,6 @@ export async function credentialsWorld(
     newUuid: randomUUID,
     config: { deviceApiUrl, ...claimsDefaults },
   });
-  const challenges = createChallenges({ database, clock, random });
   const variant = await hardwareVariant(database);
 
   const world = {
@@ -102,8 +103,8 @@ export async function credentialsWorld(
     challenges,
     release,
     recovery: createRecoveryService({ database, clock, random, config: { deviceApiUrl } }),
-    standing: createStandingService({ database, orders, clock, apiHosts }),
-    receipts: createReceiptService({ database, release, clock, apiHosts }),
+    standing: createStandingService({ database, orders, challenges, clock, apiHosts }),
+    receipts: createReceiptService({ database, release, challenges, clock, apiHosts }),
 
     async user(): Promise<{ userId: number; email: string; source: string }> {
       const email = `${randomUUID()}@example.org`;
@@ -130,7 +131,7 @@ export async function credentialsWorld(
         .execute();
       return device;
     },
-    nonce: async (device: TestDevice) => (await challenges.issue(device.deviceUuid)).nonce,
+    nonce: async (device: TestDevice) => challenges.issue(device.deviceUuid).nonce,
     /** Claimed by the user and provided with a certificate. */
     async claimed(user: { userId: number; source: string }, device: TestDevice) {
       const { claimId, nonce } = await claims.claim(device.claimBody, user);
