@@ -133,7 +133,12 @@ export async function compose(config: AgentConfig): Promise<Agent> {
         clock,
         logger,
         random,
-        config: { ...defaultOperatingConfig, agentVersion, sampleIntervalMs: config.sampleIntervalMs },
+        config: {
+          ...defaultOperatingConfig,
+          ...config.operating,
+          agentVersion,
+          sampleIntervalMs: config.sampleIntervalMs,
+        },
       }),
   });
   const device = createDevice({

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describeIssues, parseWith } from '@ares/protocol';
 import * as z from 'zod/mini';
+import type { OperatingConfig } from './operate/config.ts';
 
 /** Settings that people give; the rest has its value in the slice that uses it. */
 export interface AgentConfig {
@@ -16,6 +17,8 @@ export interface AgentConfig {
   readonly drivers: Readonly<Record<string, string>>;
   /** Replaces the sampling interval of every component, ms; for demonstrations. */
   readonly sampleIntervalMs: number | undefined;
+  /** Pace of messages and reconnects where it differs from the defaults; from the file only. */
+  readonly operating: Partial<Pick<OperatingConfig, keyof typeof pace>>;
 }
 
 /** A setting cannot be used; the message names it and says what it must be. */
@@ -23,6 +26,27 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'CONFIG_INVALID';
 }
+
+const between = (lowest: number, highest: number) =>
+  z.optional(
+    z
+      .int('must be a whole number')
+      .check(
+        z.minimum(lowest, `must be at least ${lowest}`),
+        z.maximum(highest, `must be at most ${highest}`),
+      ),
+  );
+const HOUR_MS = 3_600_000;
+/** What of the pace may be tuned; times in ms. */
+const pace = {
+  batchAfterMs: between(0, HOUR_MS),
+  batchReadings: between(1, 500),
+  resendAfterMs: between(1_000, HOUR_MS),
+  resendMaxMs: between(1_000, 24 * HOUR_MS),
+  keepAliveSeconds: between(5, 3_600),
+  reconnectSpreadMs: between(0, HOUR_MS),
+  reconnectCapMs: between(0, HOUR_MS),
+};
 
 const path = z.string().check(z.minLength(1, 'must not be empty'));
 const settingsSchema = z.strictObject({
@@ -35,6 +59,7 @@ const settingsSchema = z.strictObject({
   sampleIntervalMs: z.optional(
     z.int('must be a whole number of ms').check(z.minimum(100, 'must be at least 100 ms')),
   ),
+  operating: z.optional(z.strictObject(pace)),
 });
 /** Settings as they are given, by flags, environment or file. */
 export type Settings = z.infer<typeof settingsSchema>;
@@ -75,6 +100,7 @@ export function loadConfig(input: {
     logLevel: all.logLevel ?? 'info',
     drivers: all.drivers ?? {},
     sampleIntervalMs: all.sampleIntervalMs,
+    operating: withoutUndefined(all.operating ?? {}) as AgentConfig['operating'],
   };
 }
 

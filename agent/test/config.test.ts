@@ -16,20 +16,42 @@ describe('the settings', () => {
   it('are taken from flags before environment before file', () => {
     const settings = { stateDir: '/file', log: 'plain', logLevel: 'debug' };
     const config = load({ stateDir: '/flag' }, { ARES_STATE_DIR: '/env', ARES_LOG: 'json' }, settings);
-    expect(config).toMatchObject({ stateDir: '/flag', log: 'json', logLevel: 'debug', bleSocket: '/flag/ble.sock' });
+    expect(config).toMatchObject({
+      stateDir: '/flag',
+      log: 'json',
+      logLevel: 'debug',
+      bleSocket: '/flag/ble.sock',
+    });
+  });
+
+  it('tune the pace by the file, and leave the rest of it alone', () => {
+    const operating = { reconnectSpreadMs: 2_000, batchReadings: 10 };
+    expect(load({}, {}, { operating }).operating).toEqual(operating);
+    expect(load().operating).toEqual({});
   });
 
   it.each([
     ['a flag', () => load({ log: 'yaml' }), /command line: log: must be json or plain/],
     ['a variable', () => load({}, { ARES_SAMPLE_INTERVAL_MS: 'soon' }), /environment: sampleIntervalMs/],
+    [
+      'a pace',
+      () => load({}, {}, { operating: { resendAfterMs: 1 } }),
+      /operating.resendAfterMs: must be at/,
+    ],
     ['a member of the file', () => load({}, {}, { statedir: '/x' }), /agent\.json: .*statedir/],
-    ['a path that no socket can have', () => load({ stateDir: `/${'x'.repeat(120)}` }), /shorter state directory/],
+    [
+      'a path that no socket can have',
+      () => load({ stateDir: `/${'x'.repeat(120)}` }),
+      /shorter state directory/,
+    ],
   ])('say which one is wrong: %s', (_name, run, message) => {
     expect(run).toThrow(message);
   });
 
   it('say so when the file is no JSON', () => {
     writeFileSync(file, '{');
-    expect(() => loadConfig({ flags: {}, env: {}, file })).toThrow(/agent\.json cannot be read: it is not JSON/);
+    expect(() => loadConfig({ flags: {}, env: {}, file })).toThrow(
+      /agent\.json cannot be read: it is not JSON/,
+    );
   });
 });

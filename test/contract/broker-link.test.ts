@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { mqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
 import type { ConnectOptions, LinkErrorCode } from '../../agent/src/ports/broker-link.ts';
@@ -154,6 +155,17 @@ describe('refusing connections, and saying why', () => {
     onTestFinished(() => void silent.close());
     const { port } = silent.address() as AddressInfo;
     await expect(connect({ port, connectTimeoutMs: 300 })).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+
+  it('NET-04 a broker that lets it in and answers nothing more: NETWORK after the connect time-out', async () => {
+    const connack = Buffer.of(0x20, 2, 0, 0);
+    const mute = createTlsServer({ key: server.keyPem, cert: server.certificatePem }, (socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.write(connack));
+    }).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => void mute.close());
+    const { port } = mute.address() as AddressInfo;
+    await expect(connect({ port, connectTimeoutMs: 500 })).rejects.toMatchObject({ code: 'NETWORK' });
   });
 
   it('NET-04 a half-open connection: KEEPALIVE, and a good-bye into it ends too', async () => {

@@ -67,7 +67,9 @@ function attempt(
     will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 0, retain: false },
   });
 
+  let silence: NodeJS.Timeout | undefined;
   const finish = (error: LinkError) => {
+    clearTimeout(silence);
     options.signal?.removeEventListener('abort', onAbort);
     client.end(true);
     if (established) end?.(error);
@@ -83,7 +85,11 @@ function attempt(
   });
   client.on('close', () => finish(classify(fault, { secured, established })));
   client.on('connect', () => {
+    // mqtt.js bounds the way to here, and waits for ever for the answer to a subscription.
+    const detail = 'The broker lets this device in and does not answer any more; trying again.';
+    silence = setTimeout(() => finish(new LinkError('NETWORK', detail)), options.connectTimeoutMs);
     client.subscribe([...options.subscribe], { qos: 1 }, (error, granted) => {
+      clearTimeout(silence);
       const refused = granted?.find(({ qos }) => qos > 2);
       if (error !== null || refused !== undefined) {
         const topic = refused?.topic ?? options.subscribe.join(', ');

@@ -116,7 +116,15 @@ function outputLine(
   release: () => void,
 ): OutputLine {
   let closed = false;
-  const write = async (on: boolean) => io(bcm, () => gpio.write(levelOf(on, activeLow) === '1' ? 1 : 0));
+  let writing: Promise<void> = Promise.resolve();
+  // One after the other: onoff writes on a thread pool, where an "on" under way could overtake the "off" after it.
+  const write = (on: boolean) => {
+    const written = writing.then(() =>
+      io(bcm, () => gpio.write(levelOf(on, activeLow) === '1' ? 1 : 0)).then(() => undefined),
+    );
+    writing = written.catch(() => undefined);
+    return written;
+  };
   const assertOpen = () => {
     if (closed) throw new GpioError('LINE_CLOSED', `BCM ${bcm} was closed`, { bcm });
   };

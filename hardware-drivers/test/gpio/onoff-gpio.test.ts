@@ -46,6 +46,26 @@ describe('finding the chip of the header', () => {
   });
 });
 
+describe('an output', () => {
+  it('ends at the level that was ordered last, however slow a write before it is', async () => {
+    const root = await makeSysfs([{ label: 'pinctrl-bcm2711', base: 512 }]);
+    const { Gpio } = onoffOn(root, { first: 512, count: 54 });
+    class SlowlyOn extends Gpio {
+      override async write(value: 0 | 1): Promise<void> {
+        if (value === 1) await new Promise((resolve) => setTimeout(resolve, 20));
+        await super.write(value);
+      }
+    }
+    const chip = await openOnoffGpio({ root, load: async () => ({ Gpio: SlowlyOn }) });
+    const line = await chip.openOutput(17);
+    await Promise.all([line.write(true), line.write(false)]);
+    expect(await line.read()).toBe(false);
+    await Promise.all([line.write(true), line.close()]);
+    expect((await readFile(chip.safeOutput(17).path, 'latin1'))[0]).toBe('0');
+    await rm(root, { recursive: true });
+  });
+});
+
 describe('where onoff cannot work', () => {
   it('reports that sysfs is missing instead of failing on import', async () => {
     await expect(openOnoffGpio({ root: '/nonexistent' })).rejects.toMatchObject({
