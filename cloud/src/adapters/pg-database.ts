@@ -16,6 +16,9 @@ export interface PgConnection {
 
 const CHANNEL = 'ares';
 const RECONNECT_MS = 500;
+const CONNECT_WITHIN_MS = 5_000;
+/** An unanswered beat is given up after two: a connection that was lost without a word is noticed within 5 s. */
+const BEAT_MS = 1_500;
 /** PostgreSQL's own limit for a notice is 8,000 bytes. */
 const NOTICE_BYTES = 7_900;
 
@@ -34,8 +37,10 @@ export function openPgDatabase(options: {
   readonly connection: PgConnection;
   readonly log: Logger;
   readonly poolSize?: number;
+  /** How often the listening connection is tried. Default 1.5 s. */
+  readonly beatMs?: number;
 }): CloudDatabase {
-  const { connection, log } = options;
+  const { connection, log, beatMs = BEAT_MS } = options;
   const pool = new pg.Pool({
     ...connection,
     max: options.poolSize ?? 10,
@@ -62,10 +67,19 @@ export function openPgDatabase(options: {
     for (const set of listeners.values()) for (const listener of set) listener.missed();
   };
   const connectListener = async () => {
-    const client = new pg.Client({ ...connection, keepAlive: true });
+    const client = new pg.Client({
+      ...connection,
+      connectionTimeoutMillis: CONNECT_WITHIN_MS,
+      query_timeout: 2 * beatMs,
+    });
     client.on('notification', ({ payload }) => payload !== undefined && dispatch(payload));
     client.on('error', () => undefined);
+    // Whoever only listens would wait for ever at a connection that is gone.
+    const beat = setInterval(() => {
+      client.query('select').catch(() => client.end());
+    }, beatMs).unref();
     client.on('end', () => {
+      clearInterval(beat);
       listening = undefined;
       if (!closed) retry = setTimeout(ensureListener, RECONNECT_MS);
     });

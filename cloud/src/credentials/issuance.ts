@@ -51,10 +51,12 @@ export function createIssuance(options: {
     await database.db.transaction().execute(async (trx) => {
       await repository.lockDevice(trx, row.device_uuid);
       const pending = await trx
-        .selectFrom('certificates')
-        .select('id')
-        .where('id', '=', row.id)
-        .where('status', '=', 'PENDING')
+        .selectFrom('certificates as c')
+        .innerJoin('assignments as a', 'a.id', 'c.assignment_id')
+        .select('c.id')
+        .where('c.id', '=', row.id)
+        .where('c.status', '=', 'PENDING')
+        .where('a.ended_at', 'is', null)
         .executeTakeFirst();
       // Another replica was first, or the device was released or revoked meanwhile: what was signed is dropped.
       if (pending === undefined) return;
