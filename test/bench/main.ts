@@ -12,8 +12,9 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   provisioning: async () => (await import('./sections/provisioning.ts')).provisioning,
 };
 
-const usage = `usage: npm run bench -- [${Object.keys(sections).join('|')}]… [--minutes N] [--profile DIR] [--record]
+const usage = `usage: npm run bench -- [${Object.keys(sections).join('|')}]… [--minutes N] [--devices N] [--profile DIR] [--record]
   --minutes N    length of the memory run (default 10)
+  --devices N    simulated devices of the ingest run (default 200)
   --profile DIR  write CPU profiles of the cloud there
   --record       append the figures to test/bench/RESULTS.md`;
 
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       minutes: { type: 'string', default: '10' },
+      devices: { type: 'string', default: '200' },
       profile: { type: 'string' },
       record: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -30,7 +32,8 @@ async function main(): Promise<number> {
   });
   const unknown = positionals.filter((name) => !(name in sections));
   const minutes = Number(values.minutes);
-  if (values.help || unknown.length > 0 || !(minutes > 0)) {
+  const devices = Number(values.devices);
+  if (values.help || unknown.length > 0 || !(minutes > 0) || !(Number.isInteger(devices) && devices > 0)) {
     console.error(unknown.length > 0 ? `There is no section "${unknown.join('", "')}".\n${usage}` : usage);
     return values.help ? 0 : 2;
   }
@@ -43,6 +46,7 @@ async function main(): Promise<number> {
       try {
         const context = {
           minutes,
+          devices,
           profileDir: values.profile,
           home: join(home, name),
           say: (line: string) => console.log(`  ${line}`),

@@ -23,6 +23,8 @@ export interface SectionResult {
 export interface SectionContext {
   /** Length of the memory run. */
   readonly minutes: number;
+  /** Simulated devices of the ingest run. */
+  readonly devices: number;
   /** Folder for CPU profiles of the cloud; absent: none are made. */
   readonly profileDir: string | undefined;
   /** A folder of this run alone, removed afterwards. */

@@ -6,19 +6,19 @@ import { type StoreRun, storeReadings } from '../ingest/store-run.ts';
 import { startVariant } from '../ingest/variant-handle.ts';
 import type { Figure, Section } from '../report.ts';
 
-const DEVICES = 200;
 /** What an agent has under way at most. */
 const WINDOW = 4;
 const BARE_WITHIN_MS = 120_000;
 
+/** Messages of all devices together; fewer where each is a commit of its own. */
 const shapes = [
-  { name: 'ten readings a message', readingsPerMessage: 10, messagesPerDevice: 500, perCommit: 50 },
-  { name: 'one reading a message', readingsPerMessage: 1, messagesPerDevice: 1_000, perCommit: 100 },
+  { name: 'ten readings a message', readingsPerMessage: 10, messages: 100_000, perCommit: 10_000 },
+  { name: 'one reading a message', readingsPerMessage: 1, messages: 200_000, perCommit: 20_000 },
 ] as const;
 type Shape = (typeof shapes)[number];
 
 /** For the time of an answer when nothing is at its limit. */
-const paced = { readingsPerMessage: 10, messagesPerDevice: 50, window: WINDOW, messagesPerSecond: 1_000 };
+const paced = { readingsPerMessage: 10, messages: 10_000, messagesPerSecond: 1_000 };
 
 interface Runs {
   readonly flatOut: readonly StoreRun[];
@@ -26,19 +26,24 @@ interface Runs {
 }
 
 /** Devices → mutual TLS → broker → checks → PostgreSQL commit → acknowledgement verified by the device. */
-export const ingest: Section = async ({ home, profileDir, say }) => {
+export const ingest: Section = async ({ home, profileDir, devices, say }) => {
   const cloud = await startBenchCloud({ home, profileDir });
   try {
-    const plan = await enrolFleet(cloud, DEVICES);
+    const plan = await enrolFleet(cloud, devices);
     const run = async (what: string, messages: (shape: Shape) => number): Promise<Runs> => {
       const fleet = await startFleet(plan, home);
       try {
-        return await runAll(cloud, fleet, messages, (line) => say(`${what}, ${line}`));
+        const perDevice = (total: number) => Math.ceil(total / devices);
+        return await runAll(cloud, fleet, {
+          shapes: shapes.map((shape) => ({ ...shape, messagesPerDevice: perDevice(messages(shape)) })),
+          pacedPerDevice: perDevice(paced.messages),
+          say: (line) => say(`${what}, ${line}`),
+        });
       } finally {
         await fleet.end();
       }
     };
-    const product = await run('product', ({ messagesPerDevice }) => messagesPerDevice);
+    const product = await run('product', ({ messages }) => messages);
     await startVariant(cloud, 'commit-per-message');
     const perCommit = await run('one commit a message', (shape) => shape.perCommit);
     const bare: number[] = [];
@@ -54,7 +59,7 @@ export const ingest: Section = async ({ home, profileDir, say }) => {
         ...latencyFigures(product.paced, perCommit.paced),
       ],
       remarks: [
-        `${DEVICES} devices with a certificate each, in a process of their own, at most ${WINDOW} unacknowledged messages each; broker, ingest, API and jobs in one process as by npm start; PostgreSQL durable (fsync and synchronous commit on).`,
+        `${devices} devices with a certificate each, in a process of their own, at most ${WINDOW} unacknowledged messages each; broker, ingest, API and jobs in one process as by npm start; PostgreSQL durable (fsync and synchronous commit on).`,
         'Rates over the middle 80 % of a fixed number of messages; what devices sign is signed before the clock starts, acknowledgements are verified by the fleet. Afterwards the database held exactly the readings that were acknowledged.',
         ...shapes.map((shape, i) => cpuRemark(shape, product.flatOut[i]!)),
       ],
@@ -67,25 +72,30 @@ export const ingest: Section = async ({ home, profileDir, say }) => {
 async function runAll(
   cloud: BenchCloud,
   fleet: Fleet,
-  messages: (shape: Shape) => number,
-  say: (line: string) => void,
+  options: {
+    readonly shapes: readonly (Shape & { readonly messagesPerDevice: number })[];
+    readonly pacedPerDevice: number;
+    readonly say: (line: string) => void;
+  },
 ): Promise<Runs> {
-  await storeReadings(cloud, fleet, { readingsPerMessage: 10, messagesPerDevice: 20, window: WINDOW });
+  const window = WINDOW;
+  await storeReadings(cloud, fleet, { readingsPerMessage: 10, messagesPerDevice: 20, window });
   const flatOut: StoreRun[] = [];
-  for (const shape of shapes) {
-    const { readingsPerMessage } = shape;
-    const order = { readingsPerMessage, messagesPerDevice: messages(shape), window: WINDOW };
-    const run = await storeReadings(cloud, fleet, order);
-    say(`${shape.name}: ${Math.round(run.readingsPerSecond)} readings/s`);
+  for (const { name, readingsPerMessage, messagesPerDevice } of options.shapes) {
+    const run = await storeReadings(cloud, fleet, { readingsPerMessage, messagesPerDevice, window });
+    options.say(`${name}: ${Math.round(run.readingsPerSecond)} readings/s`);
     flatOut.push(run);
   }
-  return { flatOut, paced: await storeReadings(cloud, fleet, paced) };
+  const { messages: _, ...pace } = paced;
+  const order = { ...pace, messagesPerDevice: options.pacedPerDevice, window };
+  return { flatOut, paced: await storeReadings(cloud, fleet, order) };
 }
 
 /** Messages per second of this shape from publishers to a subscriber that does nothing. */
 async function runBare(cloud: BenchCloud, plan: FleetPlan, home: string, shape: Shape): Promise<number> {
-  const { readingsPerMessage, messagesPerDevice } = shape;
-  const nextLine = await startVariant(cloud, 'bare', String(DEVICES * messagesPerDevice));
+  const { readingsPerMessage, messages } = shape;
+  const messagesPerDevice = Math.ceil(messages / plan.devices.length);
+  const nextLine = await startVariant(cloud, 'bare', String(plan.devices.length * messagesPerDevice));
   const fleet = await startFleet(plan, home);
   try {
     await fleet.prepare({ readingsPerMessage, messagesPerDevice, window: undefined });
