@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { boardNowMs, readLevelLog, type SpawnedBoard, spawnBoard } from '@ares/hardware-drivers/simulation';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../agent/test/support/fake-clock.ts';
+import { guardOf } from '../support/guard-process.ts';
 import { root } from '../support/repository.ts';
 
 const pumpPin = 17;
@@ -55,14 +56,6 @@ async function onAt(): Promise<number> {
   return (await readLevelLog(board.dir, pumpPin)).findLast(({ level }) => level === 1)!.atMs;
 }
 
-function guardOf(parent: number): number {
-  const { stdout } = spawnSync('ps', ['-eo', 'pid,ppid,args'], { encoding: 'utf8' });
-  const line = stdout
-    .split('\n')
-    .find((one) => one.includes('guard.sh') && one.trim().split(/\s+/)[1] === String(parent));
-  return Number(line?.trim().split(/\s+/)[0]);
-}
-
 describe('an output that runs', () => {
   it.each([
     ['the agent', 1],
@@ -85,7 +78,7 @@ describe('an output that runs', () => {
     const child = await startAgent({ leaseMs: 60_000 });
     await onAt();
     const killedAt = boardNowMs();
-    process.kill(guardOf(child.pid!), 'SIGKILL');
+    process.kill(guardOf(child.pid!)!, 'SIGKILL');
     // Sooner than the guard's successor, which would do the same half a second later.
     expect((await offAt()) - killedAt).toBeLessThan(400);
     expect(child.exitCode).toBeNull();
