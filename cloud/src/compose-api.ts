@@ -103,6 +103,7 @@ export async function startApiRole(
       ...shared,
       listener: 'public',
       closing: closing.signal,
+      trustedProxies: new Set(config.api.trustedProxies),
       ...(await findPanel(foundation)),
     }),
     config.api,

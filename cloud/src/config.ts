@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDatabaseUrl } from './database/database-url.ts';
@@ -12,7 +13,12 @@ export interface CloudConfig {
   /** The cloud's own folder: database, CA, secrets, ports. */
   readonly home: string;
   /** The listener for people and apps. */
-  readonly api: { readonly host: string; readonly port: number };
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** Addresses of reverse proxies in front of it. */
+    readonly trustedProxies?: readonly string[];
+  };
   /** The TLS listener for devices. */
   readonly devices: Endpoint;
   readonly mqtt: Endpoint;
@@ -55,6 +61,11 @@ const settingsSchema = z.strictObject({
   ARES_HOME: z.string().min(1, 'must not be empty').default('.ares'),
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(8080),
+  ARES_TRUSTED_PROXIES: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine((all) => all.every((one) => isIP(one) !== 0), 'must be IP addresses joined by commas')
+    .default([]),
   ARES_DEVICE_HOST: hostName.default('127.0.0.1'),
   ARES_DEVICE_BIND: hostName.optional(),
   ARES_DEVICE_PORT: port.optional(),
@@ -120,7 +131,7 @@ export function readConfig(
   return {
     roles: wanted,
     home: join(resolve(settings.ARES_HOME), 'cloud'),
-    api: { host: settings.HOST, port: settings.PORT },
+    api: { host: settings.HOST, port: settings.PORT, trustedProxies: settings.ARES_TRUSTED_PROXIES },
     devices: {
       host: deviceHost,
       bind: settings.ARES_DEVICE_BIND ?? bindFor(deviceHost),

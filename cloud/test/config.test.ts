@@ -45,6 +45,13 @@ describe('the configuration', () => {
     expect(config.mqtt.host).toBe('ares.example');
   });
 
+  it('trusts the proxies that it names, and none else', () => {
+    expect(readConfig('all', {}).api.trustedProxies).toEqual([]);
+    const config = readConfig('all', { ARES_TRUSTED_PROXIES: '10.0.0.1, ::1' });
+    expect(config.api.trustedProxies).toEqual(['10.0.0.1', '::1']);
+    expect(refused('all', { ARES_TRUSTED_PROXIES: 'nginx' })).toContain('must be IP addresses');
+  });
+
   it('runs one role or several with a database of their own', () => {
     const { roles } = readConfig('api,jobs', { DATABASE_URL: 'postgres://u:p@db/ares?sslmode=verify-full' });
     expect([...roles]).toEqual(['api', 'jobs']);

@@ -4,6 +4,7 @@ import { contract, type Listener, type Route, type RouteId } from '@ares/protoco
 import Router from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import helmet from 'koa-helmet';
+import { clientAddress } from './client-address.ts';
 import { errorResponses } from './error-responses.ts';
 import type { Handlers } from './handlers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -22,6 +23,8 @@ export interface HttpAppParts extends Omit<ServeParts, 'open'> {
    * signature made for another host is worth nothing here. Absent: any name.
    */
   readonly apiHosts?: ReadonlySet<string>;
+  /** Addresses of reverse proxies, whose word on who asks is taken. Default: none. */
+  readonly trustedProxies?: ReadonlySet<string>;
   /** Files of the panel, by path. */
   readonly assets?: StaticAssets;
 }
@@ -60,7 +63,7 @@ export function createHttpApp(parts: HttpAppParts): Koa {
     );
   }
 
-  app.use(identifyRequest);
+  app.use(identifyRequest(parts.trustedProxies ?? new Set()));
   app.use(securityHeaders);
   app.use(errorResponses(parts.log));
   app.use(async (ctx, next) => {
@@ -74,11 +77,14 @@ export function createHttpApp(parts: HttpAppParts): Koa {
   return app;
 }
 
-async function identifyRequest(ctx: Context, next: Next): Promise<void> {
-  const requestId = randomUUID();
-  ctx.state['requestId'] = requestId;
-  ctx.set('x-request-id', requestId);
-  await next();
+function identifyRequest(trustedProxies: ReadonlySet<string>) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    const requestId = randomUUID();
+    ctx.state['requestId'] = requestId;
+    ctx.set('x-request-id', requestId);
+    ctx.request.ip = clientAddress(ctx.ip, ctx.get('x-forwarded-for'), trustedProxies);
+    await next();
+  };
 }
 
 const securityHeaders = helmet({

@@ -45,6 +45,7 @@ export async function httpWorld(
     readonly limits?: Partial<LimitConfig>;
     readonly accounts?: Partial<AccountConfig>;
     readonly times?: ListenerTimes;
+    readonly trustedProxies?: ReadonlySet<string>;
     readonly log?: Logger;
   } = {},
 ) {
@@ -102,6 +103,7 @@ export async function httpWorld(
     log,
     clock,
     closing: closing.signal,
+    ...(options.trustedProxies && { trustedProxies: options.trustedProxies }),
   });
   const listener = await listenPublic(app, { host: '127.0.0.1', port: 0 }, closing, options.times);
   const url = `http://127.0.0.1:${listener.port}`;
