@@ -32,6 +32,7 @@ export {
   parseCommandStatus,
 } from './messages/command-status.ts';
 export { type ConnectionMessage, parseConnectionMessage } from './messages/connection.ts';
+export type { DeviceCounters } from './messages/counters.ts';
 export { MESSAGE_VERSION, type MessageHeader, SENT_AT_TOLERANCE_MS } from './messages/header.ts';
 export {
   type ComponentHealth,

@@ -20,6 +20,8 @@ export interface InboxEvents {
   onReset(claims: ResetClaims, token: string): void;
 }
 
+/** Ignored orders are logged one by one up to here, then each tenfold: a flood must not fill the disk. */
+const LOGGED_EACH = 10;
 /** Orders that may wait for their verification; beyond it a flood is dropped. */
 const MAX_WAITING = 200;
 
@@ -34,6 +36,7 @@ export class Inbox {
   readonly #logger: Logger;
   readonly #events: InboxEvents;
   #waiting = 0;
+  #ignored = 0;
   #tail: Promise<void> = Promise.resolve();
 
   constructor(options: {
@@ -50,13 +53,18 @@ export class Inbox {
     this.#events = options.events;
   }
 
+  /** Orders that were ignored since the start: not authentic, not for this device and owner, or too many at once. */
+  get ignored(): number {
+    return this.#ignored;
+  }
+
   receive(message: LinkMessage): void {
     if (topics.telemetryAck.parse(message.topic) !== undefined) {
       this.#events.onAcknowledgement(message);
       return;
     }
     if (this.#waiting >= MAX_WAITING) {
-      this.#logger.warn('too many orders at once; dropped', { topic: message.topic });
+      this.#refused(message.topic, 'TOO_MANY', 'too many orders at once');
       return;
     }
     this.#waiting++;
@@ -99,6 +107,8 @@ export class Inbox {
   }
 
   #refused(topic: string, problem: string, detail: string): void {
-    this.#logger.warn('order ignored', { topic, problem, detail });
+    const ignored = ++this.#ignored;
+    if (ignored <= LOGGED_EACH || Number.isInteger(Math.log10(ignored)))
+      this.#logger.warn('order ignored', { topic, problem, detail, ignored });
   }
 }

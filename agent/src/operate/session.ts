@@ -55,7 +55,14 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
   let firstAcknowledged = false;
   let stopped: Promise<void> | undefined;
 
-  const maker = new MessageMaker({ identity, boot, clock: time, credentials, mac: macs[0] });
+  const maker = new MessageMaker({
+    identity,
+    boot,
+    clock: time,
+    credentials,
+    mac: macs[0],
+    counters: () => ({ droppedReadings: outbox.dropped, ignoredOrders: inbox.ignored }),
+  });
   const send = (message: LinkMessage) => connection.publish(message);
   const sendOrDrop = (message: LinkMessage) => {
     send(message).catch((cause: unknown) => logger.debug('message not sent', { cause }));

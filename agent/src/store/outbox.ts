@@ -79,7 +79,7 @@ export function createOutbox(options: {
   const { database, quota, onDropped } = options;
   const { prepare } = database;
   const number = (text: string) => Number(Object.values(prepare(text).get() as Record<string, number>)[0]);
-  /** Lost to a full disk, where not even this can be written down. */
+  /** Lost to a full disk, where not even this can be written down; it is with the next reading that fits. */
   let unwritten = 0;
   let rows = number('SELECT count(*) FROM readings');
   let current: BootRow | undefined;
@@ -94,6 +94,8 @@ export function createOutbox(options: {
     (prepare('SELECT value FROM totals WHERE name = ?').get(name) as { value: number } | undefined)?.value ??
     0;
 
+  const dropped = () => total('dropped') + unwritten;
+
   const dropOldest = (count: number): number =>
     Number(
       prepare(
@@ -107,14 +109,15 @@ export function createOutbox(options: {
     const wanted = tooMany > 0 ? Math.max(tooMany, Math.min(DROP_STEP, Math.ceil(quota.maxRows / 100))) : 0;
     const step = wanted === 0 && bytes() > quota.maxBytes ? DROP_STEP : wanted;
     if (step === 0) return 0;
-    const dropped = dropOldest(step);
-    if (dropped > 0) addToTotal('dropped', dropped);
-    return dropped;
+    const count = dropOldest(step);
+    if (count > 0) addToTotal('dropped', count);
+    return count;
   };
 
   const store = (boot: BootRow, readings: readonly NewReading[], time: MeasuredTime, uptimeMs: number) =>
     database.transaction(() => {
-      const dropped = makeRoom(readings.length);
+      const pushedOut = makeRoom(readings.length);
+      if (unwritten > 0) addToTotal('dropped', unwritten);
       const { next_seq: first } = prepare('SELECT next_seq FROM boots WHERE boot_order = ?').get(
         boot.order,
       ) as {
@@ -152,7 +155,7 @@ export function createOutbox(options: {
         uptimeMs,
         boot.order,
       );
-      return { stored, dropped };
+      return { stored, pushedOut };
     });
 
   const bootOrder = (bootId: string) =>
@@ -179,9 +182,10 @@ export function createOutbox(options: {
       if (current === undefined) throw new TypeError('beginBoot comes before the first insert.');
       if (readings.length === 0) return [];
       try {
-        const { stored, dropped } = store(current, readings, time, Math.floor(uptimeMs));
-        rows += stored.length - dropped;
-        if (dropped > 0) onDropped(dropped, 'quota');
+        const { stored, pushedOut } = store(current, readings, time, Math.floor(uptimeMs));
+        unwritten = 0;
+        rows += stored.length - pushedOut;
+        if (pushedOut > 0) onDropped(pushedOut, 'quota');
         return stored;
       } catch (cause) {
         if (!isDiskFull(cause)) throw cause;
@@ -232,10 +236,13 @@ export function createOutbox(options: {
     get rows() {
       return rows;
     },
+    get dropped() {
+      return dropped();
+    },
     stats: (): OutboxStats => ({
       rows,
       bytes: bytes(),
-      dropped: total('dropped') + unwritten,
+      dropped: dropped(),
       deadLetters: number('SELECT count(*) FROM dead_letters'),
     }),
     loadDocument: (name) => {

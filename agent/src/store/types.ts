@@ -60,6 +60,8 @@ export interface Outbox {
   ): number;
   /** Readings that wait, without asking the database. */
   readonly rows: number;
+  /** Readings lost to the quota or to a full disk since the assignment began. */
+  readonly dropped: number;
   stats(): OutboxStats;
   /** A small durable document of the assignment, e.g. the last list of components. */
   loadDocument(name: string): unknown;

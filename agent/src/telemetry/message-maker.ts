@@ -1,6 +1,7 @@
 import {
   type CommandResult,
   type ComponentHealth,
+  type DeviceCounters,
   MAX_READINGS_PER_MESSAGE,
   MAX_SIGNED_MESSAGE_BYTES,
   type Mac,
@@ -33,6 +34,7 @@ export class MessageMaker {
   readonly #identity: DeviceIdentity;
   readonly #boot: { readonly bootId: string; readonly bootCount: number };
   readonly #clock: TrustedClock;
+  readonly #counters: () => DeviceCounters;
   #credentials: Credentials;
   #mac: Mac;
 
@@ -40,12 +42,14 @@ export class MessageMaker {
     readonly identity: DeviceIdentity;
     readonly boot: { readonly bootId: string; readonly bootCount: number };
     readonly clock: TrustedClock;
+    readonly counters: () => DeviceCounters;
     readonly credentials: Credentials;
     readonly mac: Mac;
   }) {
     this.#identity = options.identity;
     this.#boot = options.boot;
     this.#clock = options.clock;
+    this.#counters = options.counters;
     this.#credentials = options.credentials;
     this.#mac = options.mac;
   }
@@ -56,7 +60,11 @@ export class MessageMaker {
   }
 
   readings(boot: MessageBoot, componentType: string, readings: readonly Reading[]): LinkMessage {
-    return this.#sign(this.#componentTopic(componentType), { ...this.#header(boot), readings });
+    return this.#sign(this.#componentTopic(componentType), {
+      ...this.#header(boot),
+      readings,
+      ...this.#counted(),
+    });
   }
 
   health(componentType: string, health: readonly ComponentHealth[]): LinkMessage {
@@ -78,6 +86,7 @@ export class MessageMaker {
       event: 'online',
       certificateSerial,
       ...birth,
+      ...this.#counted(),
     });
   }
 
@@ -106,6 +115,11 @@ export class MessageMaker {
       deviceUuid,
       componentType,
     });
+  }
+
+  #counted(): { counters?: DeviceCounters } {
+    const counters = this.#counters();
+    return Object.values(counters).some((count) => count > 0) ? { counters } : {};
   }
 
   #header(boot?: MessageBoot): MessageHeader {

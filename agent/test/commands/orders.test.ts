@@ -128,6 +128,20 @@ describe('refusing orders that are not authentic', () => {
     expect(seen).toEqual([{ claims, token }]);
   });
 
+  it('CMD-01 reports how many it ignored, with the next readings and in each birth', async () => {
+    const bench = await startBench();
+    expect(bench.cloud.telemetry.every(({ counters }) => counters === undefined)).toBe(true);
+    const claims = bench.cloud.claims();
+    for (let i = 0; i < 3; i++) bench.broker.deliver(claims.topic, 'no.order.atall');
+    await bench.cloud.allOrdersRead();
+    await bench.advance(30_000);
+    const counters = { droppedReadings: 0, ignoredOrders: 3 };
+    expect(bench.cloud.telemetry.at(-1)).toMatchObject({ counters });
+    bench.broker.drop();
+    await bench.advance(30_000);
+    expect(bench.cloud.connection.at(-1)).toMatchObject({ event: 'online', counters });
+  });
+
   it('CMD-01 survives a flood of rubbish and obeys the next order', async () => {
     const bench = await startBench();
     const claims = bench.cloud.claims();

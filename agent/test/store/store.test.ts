@@ -131,11 +131,13 @@ describe('the outbox', () => {
       now: () => 1,
     });
     const dropped: string[] = [];
-    const outbox = createOutbox({
-      database,
-      quota: { maxRows: 1e9, maxBytes: 1e9, maxDeadLetters: 3 },
-      onDropped: (count, why) => dropped.push(`${count} ${why}`),
-    });
+    const make = () =>
+      createOutbox({
+        database,
+        quota: { maxRows: 1e9, maxBytes: 1e9, maxDeadLetters: 3 },
+        onDropped: (count, why) => dropped.push(`${count} ${why}`),
+      });
+    const outbox = make();
     outbox.beginBoot(boot('a'));
     outbox.insert([reading(0)], at);
     database.sql.exec('PRAGMA max_page_count = 1');
@@ -146,6 +148,7 @@ describe('the outbox', () => {
     expect(outbox.stats()).toMatchObject({ rows, dropped: 400 });
     database.sql.exec('PRAGMA max_page_count = 100000');
     expect(outbox.insert([reading(1)], at)[0]?.reading.seq).toBe(rows + 1);
+    expect(make().dropped).toBe(400);
     database.close();
     open();
   });

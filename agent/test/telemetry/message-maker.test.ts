@@ -29,6 +29,7 @@ describe('a message of readings', () => {
       clock: createTrustedClock(createFakeClock()),
       credentials: { ...credentials, hardwareVersion: 'v'.repeat(40), hardwareVariant: 'v'.repeat(40) },
       mac: createMac(sharedSecret),
+      counters: () => ({ droppedReadings: Number.MAX_SAFE_INTEGER, ignoredOrders: Number.MAX_SAFE_INTEGER }),
     });
     const readings = Array.from({ length: 600 }, (_, i) => longest(i));
     const fitting = MessageMaker.fitting(readings);

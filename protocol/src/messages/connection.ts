@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { uuidSchema } from '../ids.ts';
 import { type Parsed, parseWith } from '../parse.ts';
+import { countersSchema } from './counters.ts';
 import { messageHeader } from './header.ts';
 import { componentHealthSchema } from './telemetry.ts';
 
@@ -14,6 +15,7 @@ const connectionSchema = z.discriminatedUnion('event', [
     certificateSerial: z.string().check(z.regex(/^[0-9a-f]{1,40}$/)),
     agentVersion: z.string().check(z.maxLength(40)),
     health: z.optional(z.array(componentHealthSchema).check(z.maxLength(64))),
+    counters: z.optional(countersSchema),
   }),
   z.strictObject({ ...messageHeader, event: z.literal('offline'), connectionId: uuidSchema }),
 ]);

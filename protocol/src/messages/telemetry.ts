@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { componentIdSchema, epochMsSchema, metricSchema } from '../ids.ts';
 import { type Parsed, parseWith } from '../parse.ts';
+import { countersSchema } from './counters.ts';
 import { messageHeader } from './header.ts';
 import { sentenceSchema } from './sentence.ts';
 
@@ -38,6 +39,7 @@ const envelopeSchema = z.strictObject({
   ...messageHeader,
   readings: z.array(z.unknown()).check(z.maxLength(MAX_READINGS_PER_MESSAGE)),
   health: z.optional(z.array(componentHealthSchema).check(z.maxLength(64))),
+  counters: z.optional(countersSchema),
 });
 export type TelemetryEnvelope = z.infer<typeof envelopeSchema>;
 export type TelemetryMessage = Omit<TelemetryEnvelope, 'readings'> & {
