@@ -66,11 +66,17 @@ export function createSecurityMonitor(options: {
     work.add(guarded);
     void guarded.then(() => work.delete(guarded));
   };
-  const once = (key: string): boolean => {
+  /** Not again for a while; a measure that failed may be taken again at once. */
+  const once = async (key: string, measure: () => Promise<void>): Promise<void> => {
     const now = clock.now();
-    if (now - (alerted.get(key) ?? Number.NEGATIVE_INFINITY) < ALERT_AGAIN_MS) return false;
+    if (now - (alerted.get(key) ?? Number.NEGATIVE_INFINITY) < ALERT_AGAIN_MS) return;
     alerted.set(key, now);
-    return true;
+    try {
+      await measure();
+    } catch (error) {
+      alerted.delete(key);
+      throw error;
+    }
   };
 
   /** Whether this failure is the one that makes a compromise. */
@@ -98,27 +104,25 @@ export function createSecurityMonitor(options: {
   // One after another: what one judgement quarantines, the next may have to lift.
   let judged: Promise<void> = Promise.resolve();
   const judge = async (deviceUuid: string, isCompromise: boolean): Promise<void> => {
-    if (await brokerIsSuspected()) {
-      if (!once('BROKER')) return;
-      events.add({ code: 'BROKER_SUSPECTED', detail: { failingDevices: failures.size } });
-      await repository.insertAlert('BROKER_SUSPECTED', undefined, { failingDevices: failures.size });
-      for (const [uuid, at] of quarantined)
-        if (clock.now() - at < MINUTE_MS) await repository.liftQuarantine(uuid, 'the broker is suspected');
-      quarantined.clear();
-      return;
+    if (await brokerIsSuspected()) return once('BROKER', suspectBroker);
+    if (isCompromise) await once(`COMPROMISE ${deviceUuid}`, () => suspectDevice(deviceUuid));
+  };
+  const suspectBroker = async (): Promise<void> => {
+    const detail = { failingDevices: failures.size };
+    await repository.insertAlert('BROKER_SUSPECTED', undefined, detail);
+    events.add({ code: 'BROKER_SUSPECTED', detail });
+    for (const [uuid, at] of quarantined)
+      if (clock.now() - at < MINUTE_MS) await repository.liftQuarantine(uuid, 'the broker is suspected');
+    quarantined.clear();
+  };
+  const suspectDevice = async (deviceUuid: string): Promise<void> => {
+    const detail = { failuresInAMinute: FAILURES_OF_A_COMPROMISE };
+    if (policy.quarantineOnCompromise) {
+      const reason = 'too many messages that are not authentic';
+      if (await repository.quarantine(deviceUuid, reason)) quarantined.set(deviceUuid, clock.now());
     }
-    if (!isCompromise || !once(`COMPROMISE ${deviceUuid}`)) return;
-    events.add({
-      code: 'COMPROMISE_SUSPECTED',
-      deviceUuid,
-      detail: { failuresInAMinute: FAILURES_OF_A_COMPROMISE },
-    });
-    await repository.insertAlert('COMPROMISE_SUSPECTED', deviceUuid, {
-      failuresInAMinute: FAILURES_OF_A_COMPROMISE,
-    });
-    if (!policy.quarantineOnCompromise) return;
-    if (await repository.quarantine(deviceUuid, 'too many messages that are not authentic'))
-      quarantined.set(deviceUuid, clock.now());
+    await repository.insertAlert('COMPROMISE_SUSPECTED', deviceUuid, detail);
+    events.add({ code: 'COMPROMISE_SUSPECTED', deviceUuid, detail });
   };
 
   const flush = async (): Promise<void> => {
@@ -135,10 +139,13 @@ export function createSecurityMonitor(options: {
       events.add(event);
       const { code, deviceUuid } = event;
       if (deviceUuid === undefined) return;
-      if (ALERTING.has(code) && once(`${code} ${deviceUuid}`)) {
-        run(repository.insertAlert(code, deviceUuid, event.detail ?? {}));
-        // Its MAC fits, so this is no invention of the broker: the card, and the secret on it, are on two boards.
-        if (code === 'PAIR_MISMATCH') run(repository.noteClone(deviceUuid, new Date(clock.now())));
+      if (ALERTING.has(code)) {
+        const alert = async () => {
+          // Its MAC fits, so this is no invention of the broker: the card, and the secret on it, are on two boards.
+          if (code === 'PAIR_MISMATCH') await repository.noteClone(deviceUuid, new Date(clock.now()));
+          await repository.insertAlert(code, deviceUuid, event.detail ?? {});
+        };
+        run(once(`${code} ${deviceUuid}`, alert));
       }
       if (!NOT_AUTHENTIC.has(code)) return;
       const fresh = !failures.has(deviceUuid);
