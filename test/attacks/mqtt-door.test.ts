@@ -15,7 +15,7 @@ afterEach(async () => {
 const refusedWith = (code: number) => expect.objectContaining({ code });
 const closedOf = (client: MqttClient) => until(() => !client.connected, 'the connection to be ended');
 
-describe('MQTT-01 who is let in', () => {
+describe('MQT-01 who is let in', () => {
   it('lets in a device with an active certificate', async () => {
     world = await brokerWorld();
     const device = await world.issue();
@@ -104,7 +104,7 @@ describe('MQTT-01 who is let in', () => {
     await expect(connecting).rejects.toEqual(refusedWith(5));
   });
 
-  it('MQTT-11 gives nothing to a client without TLS', async () => {
+  it('MQT-11 gives nothing to a client without TLS', async () => {
     world = await brokerWorld();
     const socket = tcpConnect(world.broker.port, '127.0.0.1');
     socket.on('error', () => undefined);
@@ -116,7 +116,7 @@ describe('MQTT-01 who is let in', () => {
     expect(Buffer.concat(answer)[0] ?? 0x15).toBe(0x15);
   });
 
-  it('MQTT-05 refuses another client id than the name in the certificate, so nobody is pushed out', async () => {
+  it('MQT-05 refuses another client id than the name in the certificate, so nobody is pushed out', async () => {
     world = await brokerWorld();
     const [a, b] = [await world.issue(), await world.issue()];
     const client = await world.connect(a);
@@ -142,7 +142,7 @@ describe('MQTT-01 who is let in', () => {
 });
 
 describe('a session that must end', () => {
-  it('MQTT-12 ends within a sweep of the end of its certificate', async () => {
+  it('MQT-12 ends within a sweep of the end of its certificate', async () => {
     const clock = fakeClock();
     world = await brokerWorld({ clock, config: { sweepEveryMs: 20, birthWithinMs: 1e12 } });
     const client = await world.connect(await world.issue({ validityMs: 600_000 }));
@@ -225,7 +225,7 @@ describe('a session that must end', () => {
     expect(two.connected).toBe(true);
   });
 
-  it('MQTT-10 hands the session to the last one who comes, and suspects a clone at the third time', async () => {
+  it('MQT-10 hands the session to the last one who comes, and suspects a clone at the third time', async () => {
     world = await brokerWorld();
     const device = await world.issue();
     const first = await world.connect(device);
@@ -242,7 +242,7 @@ describe('a session that must end', () => {
 });
 
 describe('rights on topics', () => {
-  it('MQTT-02 lets nobody hear what a device publishes on the topic of another, and keeps its connection', async () => {
+  it('MQT-02 lets nobody hear what a device publishes on the topic of another, and keeps its connection', async () => {
     world = await brokerWorld();
     const [a, b] = [await world.issue(), await world.issue()];
     const heard: string[] = [];
@@ -273,7 +273,7 @@ describe('rights on topics', () => {
     await closedOf(client);
   });
 
-  it('MQTT-03 MQTT-13 refuses subscriptions to anything but the own orders', async () => {
+  it('MQT-03 MQT-13 refuses subscriptions to anything but the own orders', async () => {
     world = await brokerWorld();
     const [a, b] = [await world.issue(), await world.issue()];
     const client = await world.connect(a);
@@ -302,7 +302,7 @@ describe('rights on topics', () => {
     expect(heard).toEqual([topics.telemetryAck.build(a)]);
   });
 
-  it('MQTT-07 keeps no message of a device for later subscribers', async () => {
+  it('MQT-07 keeps no message of a device for later subscribers', async () => {
     world = await brokerWorld();
     const device = await world.issue();
     const client = await world.connect(device);
@@ -327,7 +327,7 @@ describe('rights on topics', () => {
   });
 });
 
-describe('MQTT-08 what is too much', () => {
+describe('MQT-08 what is too much', () => {
   it('refuses a packet by the length that it announces, and leaves the others alone', async () => {
     world = await brokerWorld();
     const [a, b] = [await world.issue(), await world.issue()];

@@ -41,7 +41,7 @@ const publish = (topic: string, payload = 'x') =>
   mqttPacket.generate({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false });
 
 it.each(['heard', 'not heard'])(
-  'MQTT-08 outlives 30,000 small messages at once on a topic that is %s',
+  'MQT-08 outlives 30,000 small messages at once on a topic that is %s',
   async (kind) => {
     world = await brokerWorld({ config: { publishRate: { perSecond: 1e6, burst: 1e6 } } });
     const [flooding, honest] = [await world.issue(), await world.issue()];
@@ -64,7 +64,7 @@ it.each(['heard', 'not heard'])(
   },
 );
 
-it('MQTT-08 slows a flood down to the rate of one device and reports it, and others do not wait', async () => {
+it('MQT-08 slows a flood down to the rate of one device and reports it, and others do not wait', async () => {
   world = await brokerWorld({ config: { publishRate: { perSecond: 100, burst: 50 } } });
   const [flooding, honest] = [await world.issue(), await world.issue()];
   let flood = 0;
@@ -91,7 +91,7 @@ it('MQTT-08 slows a flood down to the rate of one device and reports it, and oth
   socket.destroy();
 });
 
-it('MQTT-08 serves everybody while one reader does not read what it subscribed to, and when that one dies', async () => {
+it('MQT-08 serves everybody while one reader does not read what it subscribed to, and when that one dies', async () => {
   world = await brokerWorld({ config: { publishRate: { perSecond: 1e6, burst: 1e6 } } });
   const service = await world.ca.signService({ commonName: 'ares-ingest' });
   const slow = await rawConnection({ deviceUuid: 'ares-ingest-1', ...service });

@@ -21,7 +21,7 @@ describe('who a certificate names', () => {
     'x'.repeat(65_536),
     undefined,
     [deviceUuid, 'ares-api'],
-  ])('MQTT-04 is nobody for a CN of %j', (name) => {
+  ])('MQT-04 is nobody for a CN of %j', (name) => {
     expect(peerOf(name)).toBeUndefined();
   });
 
