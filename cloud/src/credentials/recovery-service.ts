@@ -3,7 +3,7 @@ import { writeAudit } from '../audit/audit-log.ts';
 import { revokeCertificates } from '../pki/certificate-repository.ts';
 import { endSession } from '../pki/end-session.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CloudDatabase } from '../ports/database.ts';
+import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { RandomBytes } from '../ports/random.ts';
 import { recordSecurityEvent } from '../security/security-events.ts';
 import { drawNonce, NONCE_LIFETIME_MS } from './challenges.ts';
@@ -12,6 +12,8 @@ import { activeAssignment, dropSecret, lockDevice } from './repository.ts';
 interface By {
   readonly deviceUuid: string;
   readonly actorUserId: number;
+  /** The assignment that gave the right; when another one runs meanwhile, nothing is done. */
+  readonly assignmentId?: number | null;
   readonly source?: string;
 }
 
@@ -39,12 +41,10 @@ export function createRecoveryService(options: {
 }): RecoveryService {
   const { database, clock, random, config } = options;
   return {
-    async revoke({ deviceUuid, actorUserId, source, reason }) {
+    async revoke({ deviceUuid, actorUserId, assignmentId, source, reason }) {
       const at = new Date(clock.now());
       await database.db.transaction().execute(async (trx) => {
-        const device = await lockDevice(trx, deviceUuid);
-        if (device === undefined) throw noDevice();
-        const assignment = await activeAssignment(trx, device.id);
+        const { device, assignment } = await lockOwned(trx, deviceUuid, assignmentId);
         if (assignment === undefined) {
           throw new ProblemError('CONFLICT', 'The device has no owner, so it has no credentials to revoke.');
         }
@@ -68,12 +68,11 @@ export function createRecoveryService(options: {
       });
     },
 
-    async token({ deviceUuid, actorUserId, source }) {
+    async token({ deviceUuid, actorUserId, assignmentId, source }) {
       const expiresAt = new Date(clock.now() + NONCE_LIFETIME_MS);
       const { nonce: token, hash } = drawNonce(random);
       await database.db.transaction().execute(async (trx) => {
-        const device = await lockDevice(trx, deviceUuid);
-        if (device === undefined) throw noDevice();
+        const { device } = await lockOwned(trx, deviceUuid, assignmentId);
         if (device.life_cycle !== 'RECOVERY_NEEDED') {
           throw new ProblemError(
             'CONFLICT',
@@ -98,4 +97,13 @@ export function createRecoveryService(options: {
   };
 }
 
-const noDevice = () => new ProblemError('NOT_FOUND', 'There is no such device.');
+/** @throws {ProblemError} NOT_FOUND, also when the device has changed hands since the right was looked up */
+async function lockOwned(trx: Queries, deviceUuid: string, allowed: number | null | undefined) {
+  const device = await lockDevice(trx, deviceUuid);
+  const assignment = device && (await activeAssignment(trx, device.id));
+  const isSame = allowed === undefined || allowed === (assignment?.id ?? null);
+  if (device === undefined || !isSame) {
+    throw new ProblemError('NOT_FOUND', `You have no device ${deviceUuid}.`);
+  }
+  return { device, assignment };
+}

@@ -1,4 +1,4 @@
-import type { Handlers } from '../http/handlers.ts';
+import type { DeviceAccess, Handlers } from '../http/handlers.ts';
 import type { Challenges } from './challenges.ts';
 import type { RecoveryService } from './recovery-service.ts';
 import type { CredentialsService } from './service.ts';
@@ -14,12 +14,14 @@ export function credentialsRoutes(services: {
     credentials: async ({ body, device }) => ({ status: 200, body: await credentials.request(body, device) }),
     recoveryToken: async ({ access, caller, source }) => ({
       status: 201,
-      body: await recovery.token({ deviceUuid: access.deviceUuid, actorUserId: caller.userId, source }),
+      body: await recovery.token({ ...byOwner(access), actorUserId: caller.userId, source }),
     }),
     revokeCredentials: async ({ access, caller, source, body }) => {
       const { reason } = body;
-      await recovery.revoke({ deviceUuid: access.deviceUuid, actorUserId: caller.userId, source, reason });
+      await recovery.revoke({ ...byOwner(access), actorUserId: caller.userId, source, reason });
       return { status: 204 };
     },
   };
 }
+
+const byOwner = ({ deviceUuid, assignmentId }: DeviceAccess) => ({ deviceUuid, assignmentId });

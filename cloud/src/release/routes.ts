@@ -8,7 +8,8 @@ export function releaseRoutes(services: {
 }): Pick<Handlers, 'unlink' | 'resetReceipt'> {
   return {
     unlink: async ({ access, caller, source }) => {
-      await services.release.release({ deviceUuid: access.deviceUuid, actorUserId: caller.userId, source });
+      const { deviceUuid, assignmentId } = access;
+      await services.release.release({ deviceUuid, assignmentId, actorUserId: caller.userId, source });
       return { status: 204 };
     },
     resetReceipt: async ({ body }) => {

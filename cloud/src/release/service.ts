@@ -26,6 +26,8 @@ export interface ReleaseService {
   release(device: {
     readonly deviceUuid: string;
     readonly actorUserId: number;
+    /** The assignment that gave the right; when another one runs meanwhile, nothing is released. */
+    readonly assignmentId?: number | null;
     readonly source?: string;
   }): Promise<void>;
   /** Revokes and ends the sessions of all whose time to listen is over. @returns how many */
@@ -93,10 +95,11 @@ export function createReleaseService(options: {
   };
 
   return {
-    async release({ deviceUuid, actorUserId, source }) {
+    async release({ deviceUuid, actorUserId, assignmentId: allowed, source }) {
       const before = await repository.runningAssignment(database.db, deviceUuid);
       if (before === undefined) throw new ProblemError('NOT_FOUND', 'There is no such device.');
       const { id: assignmentId, number } = before;
+      if (allowed !== undefined && allowed !== assignmentId) throw notYours(deviceUuid);
       if (assignmentId === null || number === null) throw noOwner();
       const orderId = newUuid();
       const topic = topics.systemReset.build({ deviceUuid });
@@ -152,4 +155,5 @@ function afterRelease(lifeCycle: LifeCycle): LifeCycle {
   return lifeCycle === 'ACTIVE' || lifeCycle === 'REGISTERED' ? 'RELEASED' : lifeCycle;
 }
 
+const notYours = (deviceUuid: string) => new ProblemError('NOT_FOUND', `You have no device ${deviceUuid}.`);
 const noOwner = () => new ProblemError('CONFLICT', 'The device has no owner: there is nothing to unlink.');

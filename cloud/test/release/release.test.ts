@@ -141,6 +141,24 @@ describe('when the owner unlinks a device', () => {
     expect(await world.release.finishDue()).toBe(0);
   });
 
+  it('changes nothing for whom the device belongs to by then', async () => {
+    const { owner, device, answer, by } = await owned();
+    const { id: first } = await world.database.db
+      .selectFrom('assignments as a')
+      .innerJoin('devices as d', 'd.id', 'a.device_id')
+      .where('d.device_uuid', '=', device.deviceUuid)
+      .select('a.id')
+      .executeTakeFirstOrThrow();
+    // Asked while the first assignment ran, done when the second one does.
+    const again = await world.claimed(owner, device);
+    for (const late of [world.release.release, world.recovery.revoke, world.recovery.token])
+      expect(await outcome<unknown>(late({ ...by, assignmentId: first }))).toBe('NOT_FOUND');
+    expect(again.assignment).toBe(answer.assignment + 1);
+    expect(await world.lifeCycle(device)).toBe('ACTIVE');
+    expect(await world.certificates.current(again.certificateSerial)).toBeDefined();
+    expect(orderTo(device)).toEqual([]);
+  });
+
   it('leaves nobody to think that the device is still there', async () => {
     const { device, by } = await owned();
     const [gone, kept] = [device, (await owned()).device];
