@@ -34,10 +34,7 @@ export async function startDemo(options: {
     progress.line(`Ares, everything in ${home}`);
     cloud = await progress.step('cloud', async () => {
       const started = await composeCloud(demoConfig({ home, port }));
-      return [
-        started,
-        `PostgreSQL, MQTT broker with mutual TLS and certificate authority run, API on ${started.publicUrl}`,
-      ];
+      return [started, 'PostgreSQL, MQTT broker with mutual TLS, certificate authority and API run'];
     });
     const saved = await ensureSavedCredentials(home, cloud.publicUrl);
     await cloud.ensureAccount({ ...saved.administrator, roles: ['prime_admin'] });
