@@ -10,6 +10,16 @@ function pin(text: string, pins: Record<string, number>): Record<string, number>
   return { ...pins, [match[1] as string]: Number(match[2]) };
 }
 
+function settings(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch {
+    // Said below.
+  }
+  throw new CliError(`${text} is no settings. Write one JSON object, e.g. '{"channel":0}'.`);
+}
+
 /** `ares component …` */
 export function componentCommands(program: Command, context: CliContext): void {
   const component = program.command('component').description('what is wired to a device');
@@ -36,8 +46,13 @@ export function componentCommands(program: Command, context: CliContext): void {
     .description('attach a component, e.g. pump --pin line=17')
     .option('--pin <role=number>', 'line that it is wired to (BCM number)', pin, {})
     .option('--name <name>', 'what people call it')
+    .option('--config <json>', 'settings of its driver, e.g. \'{"channel":0}\'', settings, {})
     .action(
-      async (id: string, componentType: string, options: { pin: Record<string, number>; name?: string }) => {
+      async (
+        id: string,
+        componentType: string,
+        options: { pin: Record<string, number>; name?: string; config: Record<string, unknown> },
+      ) => {
         const { client } = await context.signIn();
         const { deviceUuid } = await findDevice(client, id);
         const added = await client.attachComponent({
@@ -45,6 +60,7 @@ export function componentCommands(program: Command, context: CliContext): void {
           body: {
             componentType,
             pins: options.pin,
+            config: options.config,
             ...(options.name !== undefined && { name: options.name }),
           },
         });
