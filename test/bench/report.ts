@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { root } from '../support/repository.ts';
+import { cpuSecondsOf, machineBusySeconds } from './processes.ts';
 
 /** One measured figure beside what it is held against, both of the same run. */
 export interface Figure {
@@ -38,13 +39,21 @@ export interface Measured extends SectionResult {
   readonly section: string;
   /** One-minute load of the machine before and after. */
   readonly load: readonly [number, number];
+  /** Share of all processors that other programs took meanwhile. */
+  readonly others: number;
 }
 
-/** Runs a section and notes the load around it. */
+/** Runs a section and notes how quiet the machine was. */
 export async function measure(name: string, section: Section, context: SectionContext): Promise<Measured> {
   const before = loadavg()[0]!;
+  const used = () => ({ machine: machineBusySeconds(), ours: cpuSecondsOf(process.pid) });
+  const from = used();
+  const begin = performance.now();
   const result = await section(context);
-  return { section: name, ...result, load: [before, loadavg()[0]!] };
+  const to = used();
+  const all = ((performance.now() - begin) / 1_000) * availableParallelism();
+  const others = Math.max(0, to.machine - from.machine - (to.ours - from.ours)) / all;
+  return { section: name, ...result, load: [before, loadavg()[0]!], others };
 }
 
 export function formatMeasured(measured: Measured): string {
@@ -64,7 +73,7 @@ export function formatMeasured(measured: Measured): string {
     ...rows,
     '',
     ...measured.remarks.map((remark) => `- ${remark}`),
-    `- Load of the machine before and after: ${before.toFixed(1)}, ${after.toFixed(1)}.`,
+    `- Load of the machine before and after: ${before.toFixed(1)}, ${after.toFixed(1)}; other programs took ${Math.round(measured.others * 100)} % of its processors meanwhile.`,
     '',
   ].join('\n');
 }

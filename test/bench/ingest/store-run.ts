@@ -1,17 +1,12 @@
 import type { BenchCloud } from '../bench-cloud.ts';
-import { cpuSecondsOf, machineBusySeconds } from '../processes.ts';
+import { cpuSecondsOf } from '../processes.ts';
 import type { Fleet } from './fleet-handle.ts';
 import type { FleetOrder, FleetResult } from './fleet-plan.ts';
 
 /** A run whose readings are in the database, and what it cost. */
 export interface StoreRun extends FleetResult {
-  readonly cpu: {
-    readonly cloud: number;
-    readonly database: number;
-    readonly fleet: number;
-    /** Everything else on this machine meanwhile. All in seconds. */
-    readonly others: number;
-  };
+  /** Seconds of processor time. */
+  readonly cpu: { readonly cloud: number; readonly database: number; readonly fleet: number };
 }
 
 /** @throws when an acknowledged reading is not in the database exactly once, or one was refused */
@@ -21,11 +16,7 @@ export async function storeReadings(cloud: BenchCloud, fleet: Fleet, order: Flee
   const before = await count();
   await fleet.prepare(order);
   const pids = cloud.pids();
-  const used = () => ({
-    cloud: cpuSecondsOf(pids.cloud),
-    database: cpuSecondsOf(pids.database),
-    machine: machineBusySeconds(),
-  });
+  const used = () => ({ cloud: cpuSecondsOf(pids.cloud), database: cpuSecondsOf(pids.database) });
   const begin = used();
   const result = await fleet.run();
   const end = used();
@@ -34,11 +25,12 @@ export async function storeReadings(cloud: BenchCloud, fleet: Fleet, order: Flee
     throw new Error(
       `${result.acknowledged} acknowledged, ${result.rejected} refused, ${stored} in the database`,
     );
-  const ours = {
-    cloud: end.cloud - begin.cloud,
-    database: end.database - begin.database,
-    fleet: result.cpuSeconds,
+  return {
+    ...result,
+    cpu: {
+      cloud: end.cloud - begin.cloud,
+      database: end.database - begin.database,
+      fleet: result.cpuSeconds,
+    },
   };
-  const others = end.machine - begin.machine - ours.cloud - ours.database - ours.fleet;
-  return { ...result, cpu: { ...ours, others: Math.max(0, others) } };
 }
