@@ -163,7 +163,7 @@ describe('a device that its owner gives away', () => {
     await session.subscribeAsync(`system/${device.deviceUuid}/reset`);
     const { certificateSerial } = key.certificate;
     await owner.unlink({ params: { id: device.deviceUuid } });
-    await until(() => heard.length > 0, 'the reset order', 1_000);
+    await until(() => heard.length > 0, 'the reset order', 3_000);
     await until(() => !session.connected, `the session of ${certificateSerial} ends`, 5_000);
     await expect(connect(device, key)).rejects.toThrow();
     const nonce = await nonceFor(device);

@@ -11,7 +11,7 @@ import type { RateLimits } from './rate-limits.ts';
 import { toRouterPath } from './route-path.ts';
 import { type Handler, type ServeParts, serveRoute } from './serve-route.ts';
 
-export interface HttpAppParts extends Omit<ServeParts, 'open'> {
+export interface HttpAppParts extends Omit<ServeParts, 'open' | 'streams'> {
   /** Which routes of the contract this app serves. */
   readonly listener: Listener;
   readonly handlers: Handlers;
@@ -50,6 +50,7 @@ export function createHttpApp(parts: HttpAppParts): Koa {
   // Koa writes to stderr by itself otherwise; what arrives here is a connection that went away.
   app.on('error', (error: Error) => parts.log.debug({ error: error.message }, 'a connection broke'));
   const open = new Set<AbortController>();
+  const streams = new Map<number, number>();
   parts.closing.addEventListener('abort', () => {
     for (const request of open) request.abort();
   });
@@ -59,7 +60,7 @@ export function createHttpApp(parts: HttpAppParts): Koa {
     const handler = parts.handlers[route.id as RouteId] as Handler | undefined;
     if (handler === undefined) throw new TypeError(`The route ${route.id} of the contract has no handler.`);
     router.register(toRouterPath(route.path), [route.method], (ctx) =>
-      serveRoute(ctx, route, handler, { ...parts, open }),
+      serveRoute(ctx, route, handler, { ...parts, open, streams }),
     );
   }
 

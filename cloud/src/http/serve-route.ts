@@ -1,3 +1,4 @@
+import { ProblemError } from '@ares/protocol';
 import type { Route, RouteId } from '@ares/protocol/http';
 import type { Context } from 'koa';
 import type { Clock } from '../ports/clock.ts';
@@ -19,7 +20,12 @@ export interface ServeParts {
   readonly log: Logger;
   /** Requests that are being served. */
   readonly open: Set<AbortController>;
+  /** Open streams of each user. */
+  readonly streams: Map<number, number>;
 }
+
+/** A page needs one, a script a few; connections are for everybody. */
+const STREAMS_PER_USER = 20;
 
 /**
  * One request of a known route. The policy comes before everything else, so that who may not ask learns nothing,
@@ -40,7 +46,7 @@ export async function serveRoute(
   });
   const request = new AbortController();
   parts.open.add(request);
-  ctx.res.once('close', () => {
+  whenClosed(ctx, () => {
     parts.open.delete(request);
     request.abort();
   });
@@ -57,6 +63,7 @@ export async function serveRoute(
     signal: request.signal,
   } as RequestContext;
   await parts.limits.admitTo(route.id as RouteId, context);
+  if (route.success[200] === 'event-stream') countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
   const result = await handler(context);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
@@ -66,6 +73,27 @@ export async function serveRoute(
     ctx.body = JSON.stringify(result.body);
     ctx.set('content-type', 'application/json; charset=utf-8');
   } else ctx.body = null;
+}
+
+/** A client may be gone before its policy has answered; the event does not come a second time. */
+function whenClosed(ctx: Context, then: () => void): void {
+  if (ctx.res.closed) then();
+  else ctx.res.once('close', then);
+}
+
+/** @throws {ProblemError} TOO_MANY_REQUESTS */
+function countStream(ctx: Context, streams: Map<number, number>, userId: number): void {
+  const count = streams.get(userId) ?? 0;
+  if (count >= STREAMS_PER_USER) {
+    const detail = `You have ${count} streams open: close one, or read all devices from /api/events.`;
+    throw new ProblemError('TOO_MANY_REQUESTS', detail, { retryAfterSeconds: 5 });
+  }
+  streams.set(userId, count + 1);
+  whenClosed(ctx, () => {
+    const left = streams.get(userId)! - 1;
+    if (left > 0) streams.set(userId, left);
+    else streams.delete(userId);
+  });
 }
 
 function answerStream(
@@ -78,7 +106,7 @@ function answerStream(
   if (expiresAt !== undefined) {
     // A stream does not outlive the access token that opened it.
     const timer = setTimeout(() => request.abort(), Math.max(0, expiresAt - clock.now()));
-    ctx.res.once('close', () => clearTimeout(timer));
+    whenClosed(ctx, () => clearTimeout(timer));
   }
   // no-transform: whoever compresses holds events back until there are enough of them.
   ctx.set('cache-control', 'no-store, no-transform');

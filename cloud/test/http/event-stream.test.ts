@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventFrame, eventStreamBody } from '../../src/http/event-stream.ts';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
@@ -90,6 +91,64 @@ describe('an event stream over HTTP', () => {
     });
     return { feed, response, abort };
   }
+
+  it('API-04 is one of twenty at most for one user, and leaves room when it ends', async () => {
+    world = await httpWorld({
+      handlers: { events: async () => ({ status: 200, stream: source().frames }) },
+    });
+    const [greedy, other] = [await world.person(), await world.person()];
+    const open = async ({ accessToken }: { accessToken: string }) => {
+      const abort = new AbortController();
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const { status } = await fetch(`${world.url}/api/events`, { headers, signal: abort.signal });
+      return { status, abort };
+    };
+    const streams = await Promise.all(Array.from({ length: 20 }, () => open(greedy)));
+    expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await open(greedy)).status).toBe(429);
+    expect((await open(other)).status).toBe(200);
+    streams[0]!.abort.abort();
+    await until(async () => (await open(greedy)).status === 200, 'room for another one');
+  });
+
+  it('is not counted for a client that left before it was known who asks', async () => {
+    world = await httpWorld({
+      handlers: { events: async () => ({ status: 200, stream: source().frames }) },
+    });
+    const { accessToken } = await world.person();
+    const release = Promise.withResolvers<void>();
+    const locked = Promise.withResolvers<void>();
+    const locking = world.database.db.transaction().execute(async (trx) => {
+      await sql`lock table users in access exclusive mode`.execute(trx);
+      locked.resolve();
+      await release.promise;
+    });
+    await locked.promise;
+    const waitingFor = async () =>
+      Number(
+        (
+          await sql<{ n: number }>`select count(*) as n from pg_locks where not granted`.execute(
+            world.database.db,
+          )
+        ).rows[0]!.n,
+      );
+    for (let n = 1; n <= 5; n += 1) {
+      const client = connect(world.port, '127.0.0.1');
+      client.write(`GET /api/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${accessToken}\r\n\r\n`);
+      await until(async () => (await waitingFor()) === n, 'a request that waits for its policy');
+      client.destroy();
+      await once(client, 'close');
+    }
+    release.resolve();
+    await locking;
+    const streams = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const headers = { authorization: `Bearer ${accessToken}` };
+        return (await fetch(`${world.url}/api/events`, { headers })).status;
+      }),
+    );
+    expect(streams).not.toContain(429);
+  });
 
   it('answers at once, unchanged by proxies, and ends with the client', async () => {
     const { feed, response, abort } = await openStream();
