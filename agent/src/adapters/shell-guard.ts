@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { SafeOutput } from '@ares/hardware-drivers';
 import type { Clock } from '../ports/clock.ts';
@@ -41,6 +41,7 @@ export function createShellGuard(options: {
   const scriptPath = options.scriptPath ?? fileURLToPath(new URL('../guard/guard.sh', import.meta.url));
   const protectedOutputs = new Map<string, readonly SafeOutput[]>();
   const lostListeners = new Set<() => void>();
+  let recorded = '';
   let running: Running | undefined;
   /** Process group of a guard that ended by itself: its timers may still run. */
   let leftGroup: number | undefined;
@@ -88,20 +89,25 @@ export function createShellGuard(options: {
   const record = () => {
     if (recordPath === undefined) return;
     try {
-      writeDurableFile(recordPath, JSON.stringify([...protectedOutputs.values()].flat()));
+      const outputs = [...protectedOutputs.values()].flat();
+      const text = JSON.stringify({ kernelBoot: kernelBoot(), outputs });
+      if (text !== recorded) writeDurableFile(recordPath, text);
+      recorded = text;
     } catch (cause) {
       logger.warn('outputs in use cannot be written down', { cause });
     }
   };
   /** What the last life left on. */
   const makeRecordedSafe = () => {
-    const text = recordPath === undefined ? undefined : readFileIfThere(recordPath);
-    if (text === undefined) return;
+    if (recordPath === undefined) return;
     try {
-      writeAll(JSON.parse(text) as SafeOutput[]);
+      const text = readFileIfThere(recordPath);
+      if (text === undefined) return;
+      const left = JSON.parse(text) as { kernelBoot: string; outputs: SafeOutput[] };
+      // A board that was restarted has nothing on, and its kernel may have given the lines other names.
+      if (left.kernelBoot === kernelBoot()) writeAll(left.outputs);
     } catch (cause) {
-      // After a power cut no line is open: there is nothing to write to, and nothing on.
-      logger.info('outputs of the last run are not there to be made safe', { cause });
+      logger.error('outputs of the last run cannot be made safe before their drivers load', { cause });
     }
   };
 
@@ -208,6 +214,11 @@ export function createShellGuard(options: {
       });
     },
   };
+}
+
+/** Different after each start of the machine. */
+function kernelBoot(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 function endGroup(group: number | undefined): void {

@@ -59,6 +59,12 @@ export function openDeviceStore(options: {
     deleteDatabase(outboxPath);
     return openFor(assignment);
   };
+  /** Orders of former assignments are refused for good: nothing has to be remembered of them. */
+  const forgetFormer = (assignment: number) =>
+    device.transaction(() => {
+      device.prepare('DELETE FROM commands WHERE assignment < ?').run(assignment);
+      device.prepare('DELETE FROM command_seqs WHERE assignment < ?').run(assignment);
+    });
   /** The damage counts for the assignment that was there when it was found; the next one starts afresh. */
   const mendFor = (assignment: number) => {
     device.prepare('UPDATE damages SET assignment = ? WHERE assignment = 0').run(assignment);
@@ -72,6 +78,7 @@ export function openDeviceStore(options: {
       if (opened?.assignment === assignment) return opened.outbox;
       closeOutbox();
       mendFor(assignment);
+      forgetFormer(assignment);
       const database = openFor(assignment);
       const onDropped = (count: number, why: string) =>
         logger.warn('readings dropped', { count, why, do: 'connect the device or raise the quota' });

@@ -163,6 +163,25 @@ describe('the shell guard', () => {
     expect(level(17)).toBe('0');
   });
 
+  it('writes nothing at its start that was in use before the machine was restarted', async () => {
+    const recordPath = join(dir, 'outputs.json');
+    const kernelBoot = '00000000-0000-4000-8000-000000000000';
+    writeFileSync(recordPath, JSON.stringify({ kernelBoot, outputs: [output(17)] }));
+    const next = createShellGuard({ clock: createSystemClock(), logger: silentLogger, recordPath });
+    await next.start();
+    expect(level(17)).toBe('1');
+    await next.stop();
+  });
+
+  it.each(['', 'rubbish', '{}', 'null'])('starts all the same with a damaged record: %j', async (text) => {
+    const recordPath = join(dir, 'outputs.json');
+    writeFileSync(recordPath, text);
+    const next = createShellGuard({ clock: createSystemClock(), logger: silentLogger, recordPath });
+    await next.start();
+    expect(next.available()).toBe(true);
+    await next.stop();
+  });
+
   it('writes nothing at its start of what was released', async () => {
     const recordPath = join(dir, 'outputs.json');
     const ports = { clock: createSystemClock(), logger: silentLogger, recordPath };

@@ -231,6 +231,20 @@ describe('device.db', () => {
     expect(store.journal.find('c2100')).toBeDefined();
   });
 
+  it("CMD-14 forgets a former owner's commands when the device has another", () => {
+    const { journal } = open();
+    const command = { commandId: 'c1', assignment: 1, componentId: 2, seq: 5 };
+    journal.receive({ ...command, refused: { commandId: 'c1', outcome: 'EXPIRED' } });
+    store.openOutbox(1);
+    expect(journal.unacknowledged(1, 10)).toHaveLength(1);
+    store.openOutbox(2);
+    expect([journal.unacknowledged(1, 10).length, journal.find('c1'), journal.highestSeq(1, 2)]).toEqual([
+      0,
+      undefined,
+      0,
+    ]);
+  });
+
   it('CMD-06 fails closed when it was damaged, until the device has another assignment', () => {
     open().openOutbox(1);
     store.counters.startBoot({ floor: 0 });
