@@ -147,7 +147,7 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       expect(await store.timeOut(device, 10_001)).toBe(false);
       expect((await get()).presence).toBe('TIMEOUT');
       expect(await store.overdue(99_999, 10)).toEqual([]);
-      expect(await store.apply(device, update([], 20_000))).toBe('changed');
+      expect(await store.apply(device, update([], 20_000))).toBe('revived');
       expect((await get()).presence).toBe('ONLINE');
     });
 

@@ -53,11 +53,10 @@ export function createMemoryStateStore(): StateStore {
       for (const value of update.values) changed = takeValue(entry, value) || changed;
       for (const value of update.health) changed = takeHealth(entry, value) || changed;
       // A message after a time-out proves the device alive; after a will it may be a straggler.
-      if (entry.presence === 'TIMEOUT') {
-        entry.presence = 'ONLINE';
-        changed = true;
-      }
+      const revived = entry.presence === 'TIMEOUT';
+      if (revived) entry.presence = 'ONLINE';
       seen(deviceUuid, entry, update.seenAt);
+      if (revived) return 'revived';
       return changed ? 'changed' : 'same';
     },
     async birth(deviceUuid, connectionId, at) {

@@ -45,9 +45,10 @@ export interface StateStore {
 
   /**
    * Takes each value whose order is higher than the stored one, and moves last-seen forward. Answers whether
-   * anything that a person sees changed. On a missing entry it does nothing and answers `missing`.
+   * anything that a person sees changed; `revived` when a device that was TIMEOUT is ONLINE again. On a missing entry
+   * it does nothing and answers `missing`.
    */
-  apply(deviceUuid: string, update: StateUpdate): Promise<'changed' | 'same' | 'missing'>;
+  apply(deviceUuid: string, update: StateUpdate): Promise<'changed' | 'revived' | 'same' | 'missing'>;
 
   /** The device named a new connection: ONLINE. */
   birth(deviceUuid: string, connectionId: string, at: number): Promise<'done' | 'missing'>;

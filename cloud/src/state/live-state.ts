@@ -4,7 +4,9 @@ import type { CloudDatabase } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { DeviceState, HealthValue, StateStore, StateUpdate } from '../ports/state-store.ts';
 import { buildDocument } from './document.ts';
+import { createRefills } from './refills.ts';
 import type { StateRepository } from './repository.ts';
+import { createTurns } from './turns.ts';
 
 /** The live state of all devices, and news of its changes. */
 export interface LiveState {
@@ -16,8 +18,6 @@ export interface LiveState {
   will(deviceUuid: string, connectionId: string, at: number): Promise<void>;
   /** Declares devices TIMEOUT that were not seen for so long. */
   sweep(silentMs: number): Promise<void>;
-  /** The broker holds a connection of these devices, silent as they may be. */
-  touch(deviceUuids: readonly string[]): Promise<void>;
   /** Calls back with each device whose document changed, in this process or another. */
   onChange(changed: (deviceUuid: string) => void): () => void;
   close(): Promise<void>;
@@ -60,41 +60,71 @@ export async function createLiveState(options: {
     void running.then(() => work.delete(running));
   };
 
+  const refills = createRefills(store, repository);
   /** The entry, made from the database when it is missing or dirty. */
-  const entryOf = async (deviceUuid: string): Promise<DeviceState | undefined> => {
-    const entry = await store.get(deviceUuid);
-    if (entry !== undefined) return entry;
-    const state = await repository.state(deviceUuid);
-    if (state === undefined) return undefined;
-    await store.refill(deviceUuid, state);
-    return (await store.get(deviceUuid)) ?? state;
-  };
+  const entryOf = async (deviceUuid: string): Promise<DeviceState | undefined> =>
+    (await store.get(deviceUuid)) ?? (await refills.of(deviceUuid));
+
+  // Store and database change in the same order, or one would end with a presence that the other has left.
+  const inTurn = createTurns();
+  const revived = (deviceUuid: string) =>
+    run(
+      () =>
+        inTurn(deviceUuid, async () => {
+          const entry = await store.get(deviceUuid);
+          if (entry?.presence !== 'ONLINE') return;
+          await repository.savePresence(deviceUuid, 'ONLINE', undefined);
+          changed(deviceUuid);
+        }),
+      'a presence was not saved',
+    );
 
   const apply = async (deviceUuid: string, update: StateUpdate): Promise<void> => {
     let outcome = await store.apply(deviceUuid, update);
     if (outcome === 'missing') {
       if ((await entryOf(deviceUuid)) === undefined) return;
-      await store.apply(deviceUuid, update);
-      outcome = 'changed';
+      outcome = await store.apply(deviceUuid, update);
+      if (outcome === 'same') outcome = 'changed';
     }
-    if (outcome === 'changed') changed(deviceUuid);
+    if (outcome === 'revived') revived(deviceUuid);
+    if (outcome === 'changed' || outcome === 'revived') changed(deviceUuid);
   };
-  const persistHealth = async (deviceUuid: string, health: readonly HealthValue[]): Promise<void> => {
-    if (health.length > 0) await repository.saveHealth(health);
-    await apply(deviceUuid, { values: [], health, seenAt: clock.now() });
+
+  /** Health that is not in the tables yet; a device says it once. By component. */
+  const unsavedHealth = new Map<number, HealthValue>();
+  const saveHealth = async (): Promise<void> => {
+    const batch = [...unsavedHealth.values()];
+    await repository.saveHealth(batch);
+    for (const one of batch)
+      if (unsavedHealth.get(one.componentId) === one) unsavedHealth.delete(one.componentId);
+  };
+  const keepHealth = (health: readonly HealthValue[]) => {
+    for (const one of health) unsavedHealth.set(one.componentId, one);
   };
 
   const announce = async (): Promise<void> => {
     const devices = [...announced];
     announced.clear();
-    for (let i = 0; i < devices.length; i += NOTICE_DEVICES)
-      await database.notify(database.db, 'state', { deviceUuids: devices.slice(i, i + NOTICE_DEVICES) });
+    try {
+      for (let i = 0; i < devices.length; i += NOTICE_DEVICES)
+        await database.notify(database.db, 'state', { deviceUuids: devices.slice(i, i + NOTICE_DEVICES) });
+    } catch (error) {
+      // Other processes would show what was, for as long as nothing else changes.
+      for (const deviceUuid of devices) announced.add(deviceUuid);
+      throw error;
+    }
   };
   const persistSeen = async (): Promise<void> => {
     const batch = new Map(seen);
     seen.clear();
     await repository.saveLastSeen(batch);
   };
+
+  const everythingMayHaveChanged = () =>
+    run(async () => {
+      refills.outdate('all');
+      await store.markDirty('all');
+    }, 'the live state may be old');
 
   const stops: (() => void)[] = [];
   if (role === 'writer') {
@@ -103,7 +133,10 @@ export async function createLiveState(options: {
       () => run(announce, 'changes of state were not announced'),
       ANNOUNCE_EVERY_MS,
     );
-    const persisting = setInterval(() => run(persistSeen, 'last-seen was not saved'), PERSIST_EVERY_MS);
+    const persisting = setInterval(() => {
+      run(persistSeen, 'last-seen was not saved');
+      run(saveHealth, 'the health of components was not saved');
+    }, PERSIST_EVERY_MS);
     stops.push(
       () => clearInterval(announcing),
       () => clearInterval(persisting),
@@ -111,16 +144,11 @@ export async function createLiveState(options: {
   } else {
     const dirty = (deviceUuids: readonly string[]) =>
       run(async () => {
+        refills.outdate(deviceUuids);
         await store.markDirty(deviceUuids);
         for (const deviceUuid of deviceUuids) emit(deviceUuid);
       }, 'a change of state was lost');
-    stops.push(
-      database.listen(
-        'state',
-        ({ deviceUuids }) => dirty(deviceUuids),
-        () => run(() => store.markDirty('all'), 'the live state may be old'),
-      ),
-    );
+    stops.push(database.listen('state', ({ deviceUuids }) => dirty(deviceUuids), everythingMayHaveChanged));
   }
   // Names, components and owners are read from the tables each time; what a former owner measured is forgotten.
   const ownerMayHaveChanged = (deviceUuid: string) =>
@@ -129,11 +157,7 @@ export async function createLiveState(options: {
       emit(deviceUuid);
     }, 'a change of owner was lost');
   stops.push(
-    database.listen(
-      'device',
-      ({ deviceUuid }) => ownerMayHaveChanged(deviceUuid),
-      () => run(() => store.markDirty('all'), 'the live state may be old'),
-    ),
+    database.listen('device', ({ deviceUuid }) => ownerMayHaveChanged(deviceUuid), everythingMayHaveChanged),
   );
 
   return {
@@ -146,40 +170,47 @@ export async function createLiveState(options: {
     take(deviceUuid, update) {
       seen.set(deviceUuid, update.seenAt);
       run(async () => {
-        if (update.health.length > 0) await persistHealth(deviceUuid, update.health);
-        await apply(deviceUuid, { ...update, health: [] });
+        keepHealth(update.health);
+        // In the tables first, where other processes read it when the change is announced.
+        if (update.health.length > 0)
+          await saveHealth().catch((error: Error) =>
+            log.warn({ deviceUuid, error: error.message }, 'the health of components waits for the database'),
+          );
+        await apply(deviceUuid, update);
       }, 'a change of state was lost');
     },
     async born(deviceUuid, connectionId, at) {
       seen.set(deviceUuid, at);
-      await repository.savePresence(deviceUuid, 'ONLINE', connectionId);
-      if ((await entryOf(deviceUuid)) === undefined) return;
-      await store.birth(deviceUuid, connectionId, at);
-      changed(deviceUuid);
+      await inTurn(deviceUuid, async () => {
+        await repository.savePresence(deviceUuid, 'ONLINE', connectionId);
+        if ((await entryOf(deviceUuid)) === undefined) return;
+        await store.birth(deviceUuid, connectionId, at);
+        changed(deviceUuid);
+      });
     },
     async will(deviceUuid, connectionId, at) {
-      if ((await entryOf(deviceUuid)) === undefined) return;
-      if (!(await store.will(deviceUuid, connectionId, at))) return;
-      await repository.savePresence(deviceUuid, 'OFFLINE', undefined);
-      changed(deviceUuid);
+      await inTurn(deviceUuid, async () => {
+        if ((await entryOf(deviceUuid)) === undefined) return;
+        if (!(await store.will(deviceUuid, connectionId, at))) return;
+        await repository.savePresence(deviceUuid, 'OFFLINE', undefined);
+        changed(deviceUuid);
+      });
     },
     async sweep(silentMs) {
       const seenBefore = clock.now() - silentMs;
-      for (const deviceUuid of await store.overdue(seenBefore, SWEEP_LIMIT)) {
+      const look = async (deviceUuid: string): Promise<void> => {
         // A broker in another process writes down whose connections it holds.
         const at = await repository.lastSeen(deviceUuid);
         if (at !== undefined && at >= seenBefore) {
           await store.apply(deviceUuid, { values: [], health: [], seenAt: at });
-          continue;
+          return;
         }
-        if (!(await store.timeOut(deviceUuid, seenBefore))) continue;
+        if (!(await store.timeOut(deviceUuid, seenBefore))) return;
         await repository.savePresence(deviceUuid, 'TIMEOUT', undefined);
         changed(deviceUuid);
-      }
-    },
-    async touch(deviceUuids) {
-      const now = clock.now();
-      await repository.saveLastSeen(new Map(deviceUuids.map((deviceUuid) => [deviceUuid, now])));
+      };
+      for (const deviceUuid of await store.overdue(seenBefore, SWEEP_LIMIT))
+        await inTurn(deviceUuid, () => look(deviceUuid));
     },
     onChange(listener) {
       listeners.add(listener);
@@ -191,6 +222,7 @@ export async function createLiveState(options: {
       if (role === 'writer') {
         await announce().catch(() => undefined);
         await persistSeen().catch(() => undefined);
+        await saveHealth().catch(() => undefined);
       }
     },
   };

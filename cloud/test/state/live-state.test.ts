@@ -126,6 +126,120 @@ describe('the state document', () => {
   });
 });
 
+describe('what goes wrong on the way', () => {
+  const liveStateOf = (over: Partial<Parameters<typeof createLiveState>[0]>) =>
+    createLiveState({
+      store: createMemoryStateStore(),
+      repository: createStateRepository(world.database),
+      database: world.database,
+      clock: world.clock,
+      log: silentLogger,
+      role: 'reader',
+      ...over,
+    });
+
+  it('reads again what changed while it was being read', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    const real = createStateRepository(world.database);
+    const isRead = Promise.withResolvers<void>();
+    const mayAnswer = Promise.withResolvers<void>();
+    let first = true;
+    const reader = await liveStateOf({
+      repository: {
+        ...real,
+        async state(deviceUuid) {
+          const found = await real.state(deviceUuid);
+          if (first) {
+            first = false;
+            isRead.resolve();
+            await mayAnswer.promise;
+          }
+          return found;
+        },
+      },
+    });
+    const changed = new Set<string>();
+    reader.onChange((deviceUuid) => changed.add(deviceUuid));
+    const asked = reader.document(device.deviceUuid);
+    await isRead.promise;
+    await device.birth();
+    await until(() => changed.has(device.deviceUuid), 'the notice');
+    mayAnswer.resolve();
+    expect((await asked)?.device_status).toBe('ONLINE');
+    expect((await reader.document(device.deviceUuid))?.device_status).toBe('ONLINE');
+    await reader.close();
+  });
+
+  it('tells other processes again of a change when the first notice failed', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    let failures = 0;
+    const writer = await liveStateOf({
+      role: 'writer',
+      database: {
+        ...world.database,
+        async notify(...notice) {
+          failures += 1;
+          if (failures === 1) throw new Error('the database is away');
+          await world.database.notify(...notice);
+        },
+      },
+    });
+    const heard: string[] = [];
+    const stop = world.database.listen(
+      'state',
+      ({ deviceUuids }) => heard.push(...deviceUuids),
+      () => undefined,
+    );
+    await writer.born(device.deviceUuid, device.connectionId, world.clock.now());
+    await until(() => heard.includes(device.deviceUuid), 'the second notice');
+    expect(failures).toBeGreaterThan(1);
+    stop();
+    await writer.close();
+  });
+
+  it('keeps what a component said about itself while the database was away, and the values beside it', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    const real = createStateRepository(world.database);
+    let isAway = true;
+    const writer = await liveStateOf({
+      role: 'writer',
+      repository: {
+        ...real,
+        async saveHealth(health) {
+          if (isAway) throw new Error('the database is away');
+          await real.saveHealth(health);
+        },
+      },
+    });
+    const { dht22, pump } = device.components;
+    const say = (componentId: number, values: readonly { seq: number }[]) =>
+      writer.take(device.deviceUuid, {
+        values: values.map(({ seq }) => ({
+          componentId: dht22!,
+          metric: 'temperature',
+          value: 7,
+          measuredAt: world.clock.now(),
+          bootCount: 1,
+          seq,
+        })),
+        health: [{ componentId, status: 'ERROR', reason: 'stuck', bootCount: 1, uptimeMs: 5 }],
+        seenAt: world.clock.now(),
+      });
+    say(pump!, [{ seq: 1 }]);
+    await until(async () => (await writer.document(device.deviceUuid))?.['dht22_temp'] === 7, 'the value');
+    isAway = false;
+    say(dht22!, []);
+    await until(
+      async () => ((await real.state(device.deviceUuid))?.health.length ?? 0) === 2,
+      'both components in the tables',
+    );
+    await writer.close();
+  });
+});
+
 describe('presence', () => {
   it('follows birth and will, and a will of an earlier connection does not count', async () => {
     world = await liveWorld();
@@ -162,7 +276,7 @@ describe('presence', () => {
     await device.birth();
     await shows(device, { device_status: 'ONLINE' });
     clock.advance(91_000);
-    await world.state.touch([device.deviceUuid]);
+    await createStateRepository(world.database).saveLastSeen(new Map([[device.deviceUuid, clock.now()]]));
     await world.state.sweep(90_000);
     expect((await documentOf(device)).device_status).toBe('ONLINE');
     clock.advance(91_000);
@@ -170,6 +284,48 @@ describe('presence', () => {
     expect((await documentOf(device)).device_status).toBe('Timeout');
     await device.readings([device.reading(1)]);
     await shows(device, { device_status: 'ONLINE' });
+    // Other processes see what the tables say.
+    const tables = createStateRepository(world.database);
+    await until(async () => (await tables.state(device.deviceUuid))?.presence === 'ONLINE', 'the tables');
+  });
+
+  it('is the same in memory and tables when a birth comes while silence is being written down', async () => {
+    const clock = fakeClock();
+    world = await liveWorld({ clock });
+    const device = await world.newDevice();
+    const real = createStateRepository(world.database);
+    const mayWrite = Promise.withResolvers<void>();
+    const isWriting = Promise.withResolvers<void>();
+    const state = await createLiveState({
+      store: createMemoryStateStore(),
+      repository: {
+        ...real,
+        async savePresence(deviceUuid, presence, connectionId) {
+          if (presence === 'TIMEOUT') {
+            isWriting.resolve();
+            await mayWrite.promise;
+          }
+          await real.savePresence(deviceUuid, presence, connectionId);
+        },
+      },
+      database: world.database,
+      clock,
+      log: silentLogger,
+      role: 'writer',
+    });
+    await state.born(device.deviceUuid, device.connectionId, clock.now());
+    clock.advance(91_000);
+    const swept = state.sweep(90_000);
+    await isWriting.promise;
+    const born = state.born(device.deviceUuid, device.connectionId, clock.now());
+    // Long enough for a birth that does not wait its turn.
+    await real.lastSeen(device.deviceUuid);
+    await real.lastSeen(device.deviceUuid);
+    mayWrite.resolve();
+    await Promise.all([swept, born]);
+    expect((await state.document(device.deviceUuid))?.device_status).toBe('ONLINE');
+    expect((await real.state(device.deviceUuid))?.presence).toBe('ONLINE');
+    await state.close();
   });
 
   it('is kept in the database, so that a restart neither forgets nor believes for ever', async () => {
