@@ -58,7 +58,7 @@ describe(`while ${READINGS} readings flow and agent, broker, ingest and database
     await cloud.owner.detachComponent({
       params: { id: claimed.deviceUuid, componentId: claimed.componentId },
     });
-    await eventually('the outbox of the device is empty', () => outboxIsEmpty(claimed.pi.stateDir), 240_000);
+    await eventually('the outbox of the device is empty', () => outboxIsEmpty(claimed.pi), 240_000);
 
     const boots = await cloud.sql<{ rows: string; distinct: string; first: string; last: string }>(
       `select count(*) as rows, count(distinct seq) as distinct, min(seq) as first, max(seq) as last
@@ -75,8 +75,9 @@ describe(`while ${READINGS} readings flow and agent, broker, ingest and database
   });
 });
 
-async function outboxIsEmpty(stateDir: string): Promise<boolean> {
-  const status = JSON.parse(await agent('status', '--state-dir', stateDir, '--json')) as {
+async function outboxIsEmpty(pi: { stateDir: string; boardDir: string }): Promise<boolean> {
+  const where = ['--state-dir', pi.stateDir, '--simulate-board', pi.boardDir];
+  const status = JSON.parse(await agent('status', ...where, '--json')) as {
     session: { outbox: { rows: number } } | null;
   };
   return status.session?.outbox.rows === 0;
