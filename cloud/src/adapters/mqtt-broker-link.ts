@@ -70,8 +70,10 @@ export async function openMqttBrokerLink(options: {
           cause,
         });
       });
-      if (granted.some(({ qos }) => Number(qos) === 128))
+      if (granted.some(({ qos }) => Number(qos) === 128)) {
+        subscriptions.delete(subscription);
         throw new BrokerLinkError('REFUSED', 'The broker refused a subscription.');
+      }
       return async () => {
         subscriptions.delete(subscription);
         if (client.connected) await client.unsubscribeAsync(wanted);

@@ -19,7 +19,10 @@ export const commandRepository = {
       .execute();
   },
 
-  /** `undefined` when it is not the device's running assignment any more. */
+  /**
+   * `undefined` when it is not the device's running assignment any more. In a transaction it does not end before that
+   * one does: so what ends it sees the command, and none is left behind.
+   */
   async assignment(
     queries: Queries,
     assignmentId: number,
@@ -30,6 +33,7 @@ export const commandRepository = {
       .where('a.id', '=', assignmentId)
       .where('a.ended_at', 'is', null)
       .select(['a.number', 'd.life_cycle as lifeCycle'])
+      .forShare('a')
       .executeTakeFirst();
   },
 

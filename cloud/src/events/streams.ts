@@ -151,10 +151,16 @@ export function createEventStreams(options: {
     const stream: Stream = { userId, queue, only, asAdmin };
     streams.add(stream);
     for (const deviceUuid of devices) watch(stream, deviceUuid);
-    for (const deviceUuid of devices) {
-      const frame = await frameOf(deviceUuid);
-      const isWatching = watchers.get(deviceUuid)?.has(stream) === true;
-      if (frame !== undefined && isWatching) queue.put(deviceUuid, frame);
+    try {
+      for (const deviceUuid of devices) {
+        const frame = await frameOf(deviceUuid);
+        const isWatching = watchers.get(deviceUuid)?.has(stream) === true;
+        if (frame !== undefined && isWatching) queue.put(deviceUuid, frame);
+      }
+    } catch (error) {
+      // Nobody gets this stream to end it.
+      remove(stream);
+      throw error;
     }
     return queue;
   };

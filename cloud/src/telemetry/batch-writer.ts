@@ -90,6 +90,15 @@ export function createBatchWriter(options: {
     }
   };
 
+  /** What one message does with the news must not keep it from the others. */
+  const settle = (job: WriteJob, bad: ReadonlySet<ReadingRow>) => {
+    try {
+      job.settled(bad.size === 0 ? [] : job.rows.flatMap((row) => (bad.has(row) ? [row.seq] : [])));
+    } catch (error) {
+      log.error({ error: String(error) }, 'an answer to stored readings failed');
+    }
+  };
+
   const takeBatch = (): { jobs: WriteJob[]; rows: ReadingRow[] } => {
     const rows: ReadingRow[] = [];
     let count = 0;
@@ -106,8 +115,7 @@ export function createBatchWriter(options: {
     activeRows += rows.length;
     try {
       const bad = new Set(await write(rows));
-      for (const job of jobs)
-        job.settled(bad.size === 0 ? [] : job.rows.flatMap((row) => (bad.has(row) ? [row.seq] : [])));
+      for (const job of jobs) settle(job, bad);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       log.warn({ error: message, rows: rows.length }, 'readings were left to their devices');

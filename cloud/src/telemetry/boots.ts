@@ -9,9 +9,15 @@ export interface Boots {
   ensure(device: KnownDevice, bootId: string, bootCount: number): Promise<KnownBoot | undefined>;
   /**
    * The boot named itself as the running one at `uptimeMs`, which was at `at`: its anchor is fixed, once.
-   * Answers the highest count of any other boot of the device.
+   * Answers whether it did so for the first time, and the highest count of any other boot of the device. May be
+   * called again when it failed.
    */
-  born(device: KnownDevice, boot: KnownBoot, at: number, uptimeMs: number): Promise<number>;
+  born(
+    device: KnownDevice,
+    boot: KnownBoot,
+    at: number,
+    uptimeMs: number,
+  ): Promise<{ readonly isFirst: boolean; readonly highestOther: number }>;
   /** Fixes the anchor of a boot that ended at `endUptimeMs` before the next one began, if that is known. */
   placeEarlier(device: KnownDevice, boot: KnownBoot, endUptimeMs: number): Promise<void>;
 }
@@ -68,20 +74,24 @@ export function createBoots(options: {
       return remember(device, row);
     },
     async born(device, boot, at, uptimeMs) {
-      await fixAnchor(device, boot, at - uptimeMs);
-      boot.bornAt = at;
-      await db
-        .updateTable('device_boots')
-        .set({ born_at: sql`coalesce(born_at, ${new Date(at)})` })
-        .where('id', '=', boot.id)
-        .execute();
       const others = await db
         .selectFrom('device_boots')
         .where('device_id', '=', device.deviceId)
         .where('id', '!=', boot.id)
         .select(({ fn }) => fn.max('boot_count').as('highest'))
         .executeTakeFirst();
-      return others?.highest ?? 0;
+      const isFirst = boot.bornAt === undefined;
+      await fixAnchor(device, boot, at - uptimeMs);
+      // Last of all: a birth that failed before is still the first one when it is tried again.
+      // By the cloud's clock, so that births can be compared.
+      const now = options.clock.now();
+      await db
+        .updateTable('device_boots')
+        .set({ born_at: sql`coalesce(born_at, ${new Date(now)})` })
+        .where('id', '=', boot.id)
+        .execute();
+      boot.bornAt ??= now;
+      return { isFirst, highestOther: others?.highest ?? 0 };
     },
     async placeEarlier(device, boot, endUptimeMs) {
       const next = await db

@@ -28,6 +28,8 @@ type Route = { readonly deviceUuid: string; readonly handle: InboundHandler };
 
 /** Messages of one device that may wait for the database; further ones are dropped, and sent again later. */
 const MOST_WAITING = 20;
+/** Devices whose messages wait: whoever runs the broker can make names up. */
+const MOST_DEVICES_WAITING = 50_000;
 /** Topics whose parts are remembered. */
 const MOST_TOPICS = 100_000;
 
@@ -72,6 +74,7 @@ export async function openInbox(options: {
     const { deviceUuid } = route;
     const chain = chains.get(deviceUuid) ?? { tail: Promise.resolve(), length: 0 };
     if (chain.length >= MOST_WAITING) return;
+    if (chain.length === 0 && chains.size >= MOST_DEVICES_WAITING) return;
     chain.length += 1;
     chains.set(deviceUuid, chain);
     chain.tail = chain.tail.then(work).then(

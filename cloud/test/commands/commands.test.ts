@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { parseCommandClaims, topics } from '@ares/protocol';
 import { compactVerify, importJWK } from 'jose';
+import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createCommandService } from '../../src/commands/service.ts';
 import type { CommandRequest } from '../../src/commands/types.ts';
+import { endAssignment } from '../../src/release/end-assignment.ts';
 import { type LiveDevice, type LiveWorld, liveWorld } from '../support/live-world.ts';
 import { fakeClock, until } from '../support/quiet.ts';
 
@@ -124,6 +128,46 @@ describe('sending a command', () => {
     const device = await world.newDevice();
     await world.database.db.updateTable('assignments').set({ ended_at: new Date() }).execute();
     await expect(send(device)).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('leaves no command open when the device is given away at the same moment', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    const isSigning = Promise.withResolvers<void>();
+    const mayGoOn = Promise.withResolvers<void>();
+    const commands = createCommandService({
+      ...world,
+      newUuid: randomUUID,
+      orders: {
+        async sign(type, claims) {
+          isSigning.resolve();
+          await mayGoOn.promise;
+          return await world.orders.sign(type, claims);
+        },
+      },
+    });
+    const sent = commands.send({
+      caller: { userId: device.user.id },
+      access: accessOf(device),
+      request: on,
+      source: '127.0.0.1',
+      signal: new AbortController().signal,
+    });
+    await isSigning.promise;
+    const ended = world.database.db
+      .transaction()
+      .execute((trx) => endAssignment(trx, { assignmentId: device.assignmentId, at: new Date() }));
+    const waits = until(async () => {
+      const { rows } = await sql<{ waits: boolean }>`
+        select exists (select from pg_stat_activity where wait_event_type = 'Lock'
+          and datname = current_database()) as waits`.execute(world.database.db);
+      return rows[0]?.waits;
+    }, 'the end to wait for the command');
+    await Promise.race([ended, waits]);
+    mayGoOn.resolve();
+    const { commandId } = await sent;
+    await ended;
+    expect(await rowOf(commandId)).toMatchObject({ code: 'ASSIGNMENT_ENDED' });
   });
 });
 

@@ -133,3 +133,29 @@ describe('a stream of live state', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 });
+
+it('keeps nothing of a stream that could not be opened', async () => {
+  world = await liveWorld();
+  const device = await world.newDevice();
+  const looks: string[] = [];
+  const listeners = new Set<(deviceUuid: string) => void>();
+  streams = createEventStreams({
+    state: {
+      async document(deviceUuid) {
+        looks.push(deviceUuid);
+        throw new Error('the database is away');
+      },
+      onChange(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    access: createAccessRepository(world.database),
+    database: world.database,
+    log: silentLogger,
+  });
+  await expect(streams.device(device.deviceUuid, device.user.id, false)).rejects.toThrow('away');
+  await expect(streams.user(device.user.id)).rejects.toThrow('away');
+  for (const changed of listeners) changed(device.deviceUuid);
+  expect(looks).toHaveLength(2);
+});
