@@ -164,15 +164,17 @@ export class Actuator {
     generation: number,
     mayWait = true,
   ): Promise<ActionOutcome> {
-    // Its end takes the lease away: an output that went on meanwhile would be without one.
-    await this.#resting;
+    await this.#rested();
     const refused =
       this.#overtaken(generation) ?? this.#unusable() ?? this.#beyondLimit(checked.leaseMs) ?? gate();
     if (refused !== undefined) return refused;
+    // A renewal on its way is not cut off by the end of the lease that it renews.
     const formerEnd = this.#leaseEndsAt;
+    this.#cancelLease();
     try {
       await this.#guard.arm(this.#id, checked.leaseMs, this.#outputs);
     } catch (cause) {
+      this.#endLeaseAt(formerEnd);
       return {
         outcome: 'REJECTED',
         code: 'GUARD_UNAVAILABLE',
@@ -187,9 +189,7 @@ export class Actuator {
     }
     const now = this.#clock.monotonicMs();
     this.#onSince ??= now;
-    this.#leaseEndsAt = now + checked.leaseMs;
-    this.#cancelLease();
-    this.#cancelLease = this.#clock.after(checked.leaseMs, () => void this.makeSafe());
+    this.#endLeaseAt(now + checked.leaseMs);
     try {
       return await this.#act(checked, generation);
     } catch (cause) {
@@ -250,8 +250,29 @@ export class Actuator {
     return { outcome: 'REJECTED', code: 'LIMIT', detail };
   }
 
+  /** The end of a safe action takes the lease away: an output that went on meanwhile would be without one. */
+  async #rested(): Promise<void> {
+    let seen: Promise<unknown> | undefined;
+    while (seen !== this.#resting) {
+      seen = this.#resting;
+      await seen;
+    }
+  }
+
+  /** What waits in the queue may begin a run of its own afterwards; what is at work has outlived its lease. */
+  #endLeaseAt(endsAt: number): void {
+    if (this.#onSince === undefined) return;
+    this.#leaseEndsAt = endsAt;
+    this.#cancelLease();
+    this.#cancelLease = this.#clock.after(
+      endsAt - this.#clock.monotonicMs(),
+      () => void (this.#working === undefined ? this.#rest() : this.makeSafe()),
+    );
+  }
+
   async #restoreLease(formerEnd: number): Promise<void> {
     const leftMs = formerEnd - this.#clock.monotonicMs();
+    this.#endLeaseAt(formerEnd);
     if (this.#onSince !== undefined && leftMs > 0) {
       await this.#guard.arm(this.#id, leftMs, this.#outputs).catch(() => this.makeSafe());
     } else await this.#guard.disarm(this.#id).catch(() => undefined);
@@ -260,6 +281,7 @@ export class Actuator {
   /** The output is off and read back off: the guard's timer has nothing left to do. */
   async #atRest(): Promise<void> {
     this.#onSince = undefined;
+    this.#cancelLease();
     await this.#guard.disarm(this.#id).catch(() => undefined);
   }
 

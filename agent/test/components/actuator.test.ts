@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GuardError } from '../../src/ports/guard.ts';
 import { until } from '../support/fake-clock.ts';
 import { signOrder } from '../support/fake-cloud.ts';
 import {
@@ -137,6 +138,39 @@ describe('the guard', () => {
     bench.guard.comeBack();
     await bench.cloud.order(bench.cloud.claims());
     expect(bench.pumpOn()).toBe(true);
+  });
+
+  it('takes over a lease that ends while its renewal is on the way', async () => {
+    const bench = await startBench();
+    const arm = bench.guard.arm.bind(bench.guard);
+    bench.guard.arm = async (...args) => {
+      await new Promise<void>((resolve) => void bench.clock.after(200, resolve));
+      await arm(...args);
+    };
+    const first = bench.cloud.claims({ args: { durationMs: 1_000 } });
+    const renewal = bench.cloud.claims({ args: { durationMs: 1_000 } });
+    await bench.cloud.order(first);
+    await bench.advance(1_100);
+    expect(bench.pumpOn()).toBe(true);
+    await bench.cloud.order(renewal);
+    await bench.advance(300);
+    expect(bench.cloud.results.at(-1)).toMatchObject({ commandId: renewal.jti, outcome: 'COMPLETED' });
+    expect(bench.pumpOn()).toBe(true);
+    expect(bench.guard.armed.size).toBe(1);
+    await bench.advance(1_000);
+    expect(bench.pumpOn()).toBe(false);
+  });
+
+  it('a renewal that it cannot hold leaves the output to its former lease', async () => {
+    const bench = await startBench();
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 5_000 } }));
+    bench.guard.arm = () => Promise.reject(new GuardError('GUARD_REFUSED', 'the guard cannot write it'));
+    bench.guard.disarm = async () => undefined;
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 60_000 } }));
+    expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'REJECTED', code: 'GUARD_UNAVAILABLE' });
+    await bench.advance(5_100);
+    expect(bench.pumpOn()).toBe(false);
+    expect(bench.guard.calls.filter((call) => call.startsWith('expired'))).toHaveLength(1);
   });
 
   it('a renewal refused in its last look leaves the running lease as it was', async () => {
