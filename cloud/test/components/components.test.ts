@@ -23,11 +23,11 @@ const attach = (componentType: string, pins: Record<string, number> = {}, extra:
 describe('attaching a component', () => {
   it('shows it to owner and device, raises the revision and tells the device', async () => {
     const heard: string[] = [];
-    const stop = world.database.listen(
-      'device',
-      ({ deviceUuid }) => heard.push(deviceUuid),
-      () => undefined,
-    );
+    let stop = () => {};
+    // The listening connection says by `missed` that it is up; a notice before that would not be heard.
+    await new Promise<void>((up) => {
+      stop = world.database.listen('device', ({ deviceUuid }) => heard.push(deviceUuid), up);
+    });
     const pump = await attach('pump', { line: 17 }, { name: 'Tomatoes', config: { safe: 0 } });
     expect(pump).toEqual({
       componentId: expect.any(Number),

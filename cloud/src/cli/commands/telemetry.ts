@@ -1,3 +1,4 @@
+import { isUuid } from '@ares/protocol';
 import type { Command } from 'commander';
 import { findDevice } from '../find-device.ts';
 import { printJson, printRows, valueText } from '../output.ts';
@@ -23,7 +24,8 @@ export function telemetryCommand(program: Command, context: CliContext): void {
     .option('--limit <number>', 'at most so many', Number, 20)
     .action(async (id: string, { type, metric, from, to, limit }: Options) => {
       const { client } = await context.signIn();
-      const { deviceUuid } = await findDevice(client, id);
+      // By its whole id also one that was given away: what was measured until then stays readable.
+      const deviceUuid = isUuid(id) ? id : (await findDevice(client, id)).deviceUuid;
       const { items } = await client.telemetry({
         params: { id: deviceUuid },
         query: {
