@@ -11,8 +11,6 @@ const KEEP_ALIVE_SECONDS = 600;
 export interface SimulatedDevice {
   /** Signs all messages of a run. Answers the size of one payload. */
   prepare(order: FleetOrder): number;
-  /** Sends what was prepared, `window` messages ahead of the acknowledgements. */
-  go(): void;
   /** Sends one of what was prepared. */
   sendOne(): void;
   close(): void;
@@ -58,7 +56,7 @@ export async function connectDevice(
   const sentAt = new Map<number, number>();
 
   const socket = await openSocket(plan, device);
-  const sendNext = () => {
+  const sendOne = () => {
     const bytes = frames[next];
     if (bytes === undefined || order === undefined) return;
     sentAt.set(seq - (frames.length - next) * order.readingsPerMessage + 1, performance.now());
@@ -78,7 +76,6 @@ export async function connectDevice(
     sentAt.delete(first);
     const count = stored.reduce((sum, [from, to]) => sum + to - from + 1, 0);
     events.onAnswered(count, rejected.length, performance.now() - began);
-    if (order?.messagesPerSecond === undefined) sendNext();
   };
 
   await enter(socket, deviceUuid, ackTopic, answered);
@@ -115,12 +112,7 @@ export async function connectDevice(
       });
       return bytes;
     },
-    go() {
-      const { window, messagesPerDevice } = order!;
-      if (window !== undefined) for (let i = 0; i < window; i++) sendNext();
-      else for (let i = 0; i < messagesPerDevice; i++) sendNext();
-    },
-    sendOne: sendNext,
+    sendOne,
     close: () => socket.destroy(),
   };
 }

@@ -29,8 +29,8 @@ export interface FleetPlan {
 export interface FleetOrder {
   readonly messagesPerDevice: number;
   readonly readingsPerMessage: number;
-  /** Most unacknowledged messages of a device; none: nobody acknowledges, TCP alone holds them back. */
-  readonly window: number | undefined;
+  /** Most unacknowledged messages of all devices together; none: nobody acknowledges, TCP alone holds them back. */
+  readonly inFlight: number | undefined;
   /** Messages a second of all devices together, evenly spread; absent: as fast as they are answered. */
   readonly messagesPerSecond?: number;
 }

@@ -17,6 +17,7 @@ const plan = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as FleetPlan;
 const devices: SimulatedDevice[] = [];
 let order: FleetOrder | undefined;
 let begun = 0;
+let sent = 0;
 let cpu = process.cpuUsage();
 let acknowledged = 0;
 let rejected = 0;
@@ -57,18 +58,24 @@ function prepare(wanted: FleetOrder): void {
 function go(): void {
   begun = performance.now();
   cpu = process.cpuUsage();
-  const { messagesPerSecond, messagesPerDevice } = order!;
+  sent = 0;
+  const { messagesPerSecond, messagesPerDevice, inFlight } = order!;
+  const messages = devices.length * messagesPerDevice;
   if (messagesPerSecond === undefined) {
-    for (const device of devices) device.go();
+    const first = Math.min(messages, inFlight ?? messages);
+    for (let i = 0; i < first; i++) sendNext();
     return;
   }
-  const messages = devices.length * messagesPerDevice;
-  let sent = 0;
   const pace = setInterval(() => {
     const due = Math.min(messages, ((performance.now() - begun) / 1_000) * messagesPerSecond);
-    while (sent < due) devices[sent++ % devices.length]!.sendOne();
+    while (sent < due) sendNext();
     if (sent === messages) clearInterval(pace);
   }, PACE_MS);
+}
+
+/** In turn, so that each device has its share under way. */
+function sendNext(): void {
+  devices[sent++ % devices.length]!.sendOne();
 }
 
 function onAnswered(stored: number, refused: number, latencyMs: number): void {
@@ -76,7 +83,8 @@ function onAnswered(stored: number, refused: number, latencyMs: number): void {
   rejected += refused;
   latencies.push(latencyMs);
   times.push(performance.now() - begun);
-  const { messagesPerDevice, readingsPerMessage } = order!;
+  const { messagesPerDevice, readingsPerMessage, messagesPerSecond } = order!;
+  if (messagesPerSecond === undefined) sendNext();
   const messages = devices.length * messagesPerDevice;
   if (times.length < messages) return;
   const [from, to] = [Math.floor(messages * 0.1), Math.floor(messages * 0.9)];

@@ -9,8 +9,8 @@ import { startVariant } from '../ingest/variant-handle.ts';
 import type { Figure, Section } from '../report.ts';
 import { median } from '../statistics.ts';
 
-/** What an agent has under way at most. */
-const WINDOW = 4;
+/** Unacknowledged messages of all devices together: what 200 agents have under way at most. */
+const IN_FLIGHT = 800;
 const BARE_WITHIN_MS = 120_000;
 
 /** Messages of all devices together; fewer where each is a commit of its own. */
@@ -62,7 +62,7 @@ export const ingest: Section = async ({ home, profileDir, devices, say }) => {
         ...latencyFigures(product.paced, perCommit.paced),
       ],
       remarks: [
-        `${devices} devices with a certificate each, in a process of their own, at most ${WINDOW} unacknowledged messages each; broker, ingest, API and jobs in one process as by npm start; PostgreSQL durable (fsync and synchronous commit on).`,
+        `${devices} devices with a certificate each, in a process of their own, at most ${IN_FLIGHT} unacknowledged messages together; broker, ingest, API and jobs in one process as by npm start; PostgreSQL durable (fsync and synchronous commit on).`,
         'Rates over the middle 80 % of a fixed number of messages; what devices sign is signed before the clock starts, acknowledgements are verified by the fleet. Afterwards the database held exactly the readings that were acknowledged.',
         `A write of 8 KB and its fsync take ${fsyncMs(home).toFixed(2)} ms on this disk (p50).`,
         ...shapes.map((shape, i) => cpuRemark(shape, product.flatOut[i]!)),
@@ -82,16 +82,16 @@ async function runAll(
     readonly say: (line: string) => void;
   },
 ): Promise<Runs> {
-  const window = WINDOW;
-  await storeReadings(cloud, fleet, { readingsPerMessage: 10, messagesPerDevice: 20, window });
+  const inFlight = IN_FLIGHT;
+  await storeReadings(cloud, fleet, { readingsPerMessage: 10, messagesPerDevice: 20, inFlight });
   const flatOut: StoreRun[] = [];
   for (const { name, readingsPerMessage, messagesPerDevice } of options.shapes) {
-    const run = await storeReadings(cloud, fleet, { readingsPerMessage, messagesPerDevice, window });
+    const run = await storeReadings(cloud, fleet, { readingsPerMessage, messagesPerDevice, inFlight });
     options.say(`${name}: ${Math.round(run.readingsPerSecond)} readings/s`);
     flatOut.push(run);
   }
   const { messages: _, ...pace } = paced;
-  const order = { ...pace, messagesPerDevice: options.pacedPerDevice, window };
+  const order = { ...pace, messagesPerDevice: options.pacedPerDevice, inFlight };
   return { flatOut, paced: await storeReadings(cloud, fleet, order) };
 }
 
@@ -102,7 +102,7 @@ async function runBare(cloud: BenchCloud, plan: FleetPlan, home: string, shape: 
   const nextLine = await startVariant(cloud, 'bare', String(plan.devices.length * messagesPerDevice));
   const fleet = await startFleet(plan, home);
   try {
-    await fleet.prepare({ readingsPerMessage, messagesPerDevice, window: undefined });
+    await fleet.prepare({ readingsPerMessage, messagesPerDevice, inFlight: undefined });
     fleet.go();
     return Number((await nextLine(BARE_WITHIN_MS))['messagesPerSecond']);
   } finally {
