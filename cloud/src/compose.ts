@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseTrustFile, type TrustFile } from '@ares/protocol';
 import type { RoleName } from './accounts/types.ts';
 import { startPgBossScheduler } from './adapters/pg-boss-scheduler.ts';
@@ -8,9 +9,13 @@ import { connectToBroker, startBrokerRole } from './compose-broker.ts';
 import { layFoundation, trustFilePath } from './compose-foundation.ts';
 import { createLiveBase, createLiveParts, startIngestRole } from './compose-live.ts';
 import type { CloudConfig } from './config.ts';
+import { isDatabaseAway } from './database/database-away.ts';
 import { housekeepingJobs } from './jobs/housekeeping.ts';
 import { createSecurityMonitor } from './security/monitor.ts';
 import { createSecurityRepository } from './security/repository.ts';
+
+const START_WITHIN_MS = 20_000;
+const START_AGAIN_MS = 500;
 
 /** A running cloud, or the part of one that this process is. */
 export interface Cloud {
@@ -39,13 +44,18 @@ export interface Cloud {
  * @throws {PortError | ListenError | EmbeddedPostgresError | SecretStoreError | CertificateAuthorityError | BrokerLinkError}
  */
 export async function composeCloud(config: CloudConfig): Promise<Cloud> {
-  // Closes in reverse: what is deferred first is what everything else stands on.
-  const stack = new AsyncDisposableStack();
-  try {
-    return await start(config, stack);
-  } catch (error) {
-    await stack.disposeAsync();
-    throw error;
+  const deadline = performance.now() + START_WITHIN_MS;
+  for (;;) {
+    // Closes in reverse: what is deferred first is what everything else stands on.
+    const stack = new AsyncDisposableStack();
+    try {
+      return await start(config, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      // It was there a moment ago: a database that restarts while we start must not need a second start of ours.
+      if (!isDatabaseAway(error) || performance.now() > deadline) throw error;
+      await wait(START_AGAIN_MS);
+    }
   }
 }
 

@@ -1,12 +1,9 @@
 import { ProblemError } from '@ares/protocol';
 import type { Context, Next } from 'koa';
+import { isDatabaseAway } from '../database/database-away.ts';
 import { CertificateAuthorityError } from '../ports/certificate-authority.ts';
 import type { Logger } from '../ports/logger.ts';
 import { SecretStoreError } from '../ports/secret-store.ts';
-
-/** SQLSTATE classes and system errors that mean "the database cannot answer now". */
-const DATABASE_DOWN = /^(08...|57P0[1-5]|53...|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
-const DATABASE_LOST = /Connection terminated|timeout exceeded when trying to connect|Client has encountered/;
 
 /**
  * The one place where an error becomes an answer. A {@link ProblemError} may be seen by the caller; of anything
@@ -16,7 +13,7 @@ function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof CertificateAuthorityError) return fromAuthority(error);
   if (error instanceof SecretStoreError && error.code === 'UNAVAILABLE') return unavailable(error);
-  const { status, code, message } = (error ?? {}) as { status?: number; code?: unknown; message?: unknown };
+  const { status } = (error ?? {}) as { status?: number };
   if (status === 413) {
     return new ProblemError('BODY_TOO_LARGE', 'The body is larger than 64 KiB.', { cause: error });
   }
@@ -27,7 +24,7 @@ function toProblem(error: unknown): ProblemError {
   if (status === 400) {
     return new ProblemError('INVALID_REQUEST', 'The body could not be read.', { cause: error });
   }
-  if (DATABASE_DOWN.test(String(code)) || DATABASE_LOST.test(String(message))) return unavailable(error);
+  if (isDatabaseAway(error)) return unavailable(error);
   return new ProblemError(
     'INTERNAL',
     'Something went wrong on our side; try again, or tell us the requestId.',
