@@ -8,6 +8,7 @@ import type { Logger } from '../ports/logger.ts';
 
 /** What the device has to show, or why it has to ask again. */
 type CredentialsState =
+  /** Perhaps ended: the device measures with them all the same, and asks for new ones. */
   | { readonly kind: 'usable'; readonly stored: StoredCredentials }
   /** To be asked for again by grant `identity`. */
   | { readonly kind: 'unusable'; readonly detail: string };
@@ -81,7 +82,7 @@ export function createCredentialsKeeper(ports: {
         { certificateChain, privateKeyPem: stored.privateKeyPem },
         { deviceUuid, trust, now: trustedNow() },
       );
-      return problem === undefined
+      return problem === undefined || problem.fault === 'EXPIRED'
         ? { kind: 'usable', stored }
         : { kind: 'unusable', detail: `${problem.fault}: ${problem.detail}` };
     },

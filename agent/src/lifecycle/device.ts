@@ -41,17 +41,22 @@ export function createDevice(ports: DevicePorts): Device {
     logger,
     identityKeyPem: () => ports.reloadLocal().identityKeyPem,
   });
-  let busy = false;
+  let besideWork: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
 
   /** Runs something that a phone began beside the present step; one at a time. */
-  const beside = (run: () => Promise<void>) => {
-    if (busy) throw new BleRefusal('BUSY', 'Wait until the change before has ended.');
-    busy = true;
-    void run()
+  const beside = (run: (signal: AbortSignal) => Promise<void>) => {
+    if (besideWork !== undefined) throw new BleRefusal('BUSY', 'Wait until the change before has ended.');
+    const abort = new AbortController();
+    const done = run(AbortSignal.any([stopping.signal, abort.signal]))
       .catch((cause: unknown) => logger.error('a change asked for over Bluetooth failed', { cause }))
       .finally(() => {
-        busy = false;
+        besideWork = undefined;
       });
+    besideWork = { abort, done };
+  };
+  const endBeside = async () => {
+    besideWork?.abort.abort();
+    await besideWork?.done;
   };
   const conversation = createConversation({
     local: ports.reloadLocal,
@@ -75,11 +80,11 @@ export function createDevice(ports: DevicePorts): Device {
           .catch(refuseInState);
       },
       async recover(request: BleRequestOf<'recover'>) {
-        beside(async () => {
+        beside(async (signal) => {
           const stored = await runRecovery(
             { ...ports, progress, keeper, config: config.failSafe },
             request,
-            stopping.signal,
+            signal,
           );
           if (stored === undefined) return;
           const cloud = { apiUrl: stored.apiUrl, assignment: stored.answer.assignment };
@@ -88,8 +93,8 @@ export function createDevice(ports: DevicePorts): Device {
       },
       async changeWifi(request) {
         const apiUrl = runner.record().cloud?.apiUrl;
-        beside(() =>
-          runWifiChange({ ...ports, progress, config: config.failSafe }, request, apiUrl, stopping.signal),
+        beside((signal) =>
+          runWifiChange({ ...ports, progress, config: config.failSafe }, request, apiUrl, signal),
         );
       },
     },
@@ -116,6 +121,7 @@ export function createDevice(ports: DevicePorts): Device {
       standing,
       ble,
       cloud: () => runner.record().cloud,
+      endBeside,
     }),
     clock,
     logger,
@@ -126,7 +132,7 @@ export function createDevice(ports: DevicePorts): Device {
     run: () => runner.run(),
     async stop() {
       stopping.abort();
-      await Promise.all([runner.stop(), ble.close()]);
+      await Promise.all([runner.stop(), ble.close(), endBeside()]);
     },
     status: () => describeStatus({ ...ports, identity, record: runner.record(), bluetoothOpen: ble.isOpen }),
     async reset(cause) {

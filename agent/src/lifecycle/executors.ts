@@ -18,6 +18,8 @@ export interface ExecutorPorts extends DevicePorts {
   readonly standing: StandingClient;
   readonly ble: BleWindow;
   cloud(): LifecycleRecord['cloud'];
+  /** Ends what a phone began beside the present step: after a reset it would bring back what was forgotten. */
+  endBeside(): Promise<void>;
 }
 
 /** How long the phone may read the outcome of an onboarding after the service has closed, ms. */
@@ -36,7 +38,7 @@ export function createExecutors(ports: ExecutorPorts): StepExecutors {
     operate: openWhenCut(ports, async (signal) => {
       await rollBackStrayTrial(ports);
       void ble.close(LINGER_MS);
-      return operate(ports, signal);
+      return decidedToForget(ports) ?? operate(ports, signal);
     }),
     'await-recovery': async (signal) => {
       ble.open(BLE_WINDOW_MS);
@@ -45,6 +47,7 @@ export function createExecutors(ports: ExecutorPorts): StepExecutors {
     'wait-while-blocked': (signal) => recoverOrAsk(ports, signal),
     reset: async (signal) => {
       const identityKeyPem = () => ports.reloadLocal().identityKeyPem;
+      await ports.endBeside();
       await ports.holder.stop('the device is being reset');
       await runReset({ ...ports, identityKeyPem }, signal);
       return { event: 'reset-done', why: 'The device has forgotten its former owner.', cloud: null };
@@ -92,6 +95,8 @@ async function recoverOrAsk(ports: ExecutorPorts, signal: AbortSignal): Promise<
   const { keeper, standing, clock, logger, marker, random } = ports;
   await ports.holder.stop('the device may not work');
   while (!signal.aborted) {
+    const decided = decidedToForget(ports);
+    if (decided !== undefined) return decided;
     try {
       const recovered = await keeper.resumeRecovery(signal);
       if (recovered !== undefined) {
@@ -109,6 +114,12 @@ async function recoverOrAsk(ports: ExecutorPorts, signal: AbortSignal): Promise<
     await delay(clock, STANDING_EVERY_MS * (0.5 + random()), signal).catch(() => undefined);
   }
   return undefined;
+}
+
+/** A decision that is on the disk holds, whatever ended the step that took it. */
+function decidedToForget({ marker }: ExecutorPorts): Happening | undefined {
+  if (marker.load() === undefined) return undefined;
+  return { event: 'reset-requested', why: 'It was decided before that the device forgets its owner.' };
 }
 
 /** The answer that would leave the device where it is. */

@@ -7,7 +7,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { ResetMarker } from '../reset/reset.ts';
 import type { CredentialsKeeper } from './credentials-keeper.ts';
 import type { LifecycleRecord } from './lifecycle-store.ts';
-import { isRenewalDue, renewalPauseMs, renewalTime } from './renewal.ts';
+import { isRenewalDue, renewalPauseMs, renewalTime, shortestPauseMs } from './renewal.ts';
 import type { Happening } from './runner.ts';
 import { type SessionHolder, sessionCredentials } from './session-holder.ts';
 import { verifyResetOrder } from './signed-answers.ts';
@@ -27,6 +27,7 @@ export interface OperatePorts {
 }
 
 const LOOK_EVERY_MS = 15_000;
+const LOOK_AT_MOST_EVERY_MS = 250;
 /** Pause between two questions for the standing, ms: doubles while the device stays refused. */
 const STANDING_MIN_MS = 15_000;
 const STANDING_MAX_MS = 600_000;
@@ -71,25 +72,32 @@ class MaintenanceLoop {
   #standingPause = STANDING_MIN_MS;
   #nextStanding = 0;
   #happening: Happening | undefined;
+  /** Aborted when there is a happening: nothing that waits for the cloud may hold it up. */
+  readonly #over = new AbortController();
 
   constructor(ports: OperatePorts, apiUrl: string) {
     this.#ports = ports;
     this.#apiUrl = apiUrl;
   }
 
-  async run(stored: StoredCredentials | undefined, signal: AbortSignal): Promise<Happening | undefined> {
+  async run(stored: StoredCredentials | undefined, outer: AbortSignal): Promise<Happening | undefined> {
     const { keeper, clock, logger } = this.#ports;
+    const signal = AbortSignal.any([outer, this.#over.signal]);
     if (stored === undefined) logger.warn('the stored credentials cannot be used; asking for new ones');
     else this.#use(stored, undefined);
     const resumed = await keeper.resumeRecovery(signal).catch(() => undefined);
     if (resumed !== undefined) this.#use(resumed, clock.monotonicMs());
     while (!signal.aborted) {
-      if (this.#happening === undefined) await this.#renewIfDue(signal);
-      if (this.#happening === undefined) await this.#askIfRefused(signal);
-      if (this.#happening !== undefined) return this.#happening;
-      await this.#sleep(signal);
+      await this.#renewIfDue(signal);
+      if (!signal.aborted) await this.#askIfRefused(signal);
+      if (!signal.aborted) await this.#sleep(signal);
     }
-    return undefined;
+    return outer.aborted ? undefined : this.#happening;
+  }
+
+  #end(happening: Happening): void {
+    this.#happening ??= happening;
+    this.#over.abort();
   }
 
   close(): void {
@@ -103,6 +111,10 @@ class MaintenanceLoop {
     this.#storedAt = issuedMonotonicMs;
     this.#renewAt = renewalTime(stored.answer, random());
     this.#failures = 0;
+    // What was refused was the former one.
+    this.#refused = undefined;
+    if (issuedMonotonicMs !== undefined)
+      this.#nextRenewal = issuedMonotonicMs + shortestPauseMs(stored.answer);
     if (this.#session === undefined) {
       this.#session = holder.ensure(stored);
       this.#listen(this.#session);
@@ -110,7 +122,7 @@ class MaintenanceLoop {
       this.#session.replaceCredentials(sessionCredentials(stored));
     } else {
       const cloud = { apiUrl: stored.apiUrl, assignment: stored.answer.assignment };
-      this.#happening = { event: 'recovered', why: 'The device works for a new assignment.', cloud };
+      this.#end({ event: 'recovered', why: 'The device works for a new assignment.', cloud });
     }
   }
 
@@ -140,8 +152,7 @@ class MaintenanceLoop {
         orderId: order.jti,
         cloud: { apiUrl: cloud.apiUrl, assignment: order.asg },
       });
-      this.#happening = { event: 'reset-requested', why: 'The owner gave the device away.' };
-      this.#wakeUp();
+      this.#end({ event: 'reset-requested', why: 'The owner gave the device away.' });
     } catch (cause) {
       logger.warn('a reset order is refused', { cause });
     }
@@ -196,7 +207,7 @@ class MaintenanceLoop {
         this.#refused = undefined;
         this.#use(await keeper.reissue(this.#apiUrl, signal), clock.monotonicMs());
       } else {
-        this.#happening = happeningOf(answer);
+        this.#end(happeningOf(answer));
       }
     } catch (cause) {
       if (!signal.aborted) logger.warn('the standing is not known', { cause });
@@ -208,6 +219,13 @@ class MaintenanceLoop {
     return { apiUrl: this.#apiUrl, assignment: known };
   }
 
+  /** Until the next renewal, or the next look at everything else. */
+  #pauseMs(): number {
+    const { clock } = this.#ports;
+    const untilDue = Math.max(this.#renewAt - clock.now(), this.#nextRenewal - clock.monotonicMs());
+    return Math.min(Math.max(untilDue, LOOK_AT_MOST_EVERY_MS), LOOK_EVERY_MS);
+  }
+
   #wakeUp(): void {
     this.#awake = true;
     this.#wake();
@@ -217,7 +235,7 @@ class MaintenanceLoop {
     if (!this.#awake && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      const cancel = this.#ports.clock.after(LOOK_EVERY_MS, resolve);
+      const cancel = this.#ports.clock.after(this.#pauseMs(), resolve);
       signal.addEventListener('abort', resolve as () => void, { once: true });
       await promise;
       signal.removeEventListener('abort', resolve as () => void);

@@ -32,6 +32,11 @@ export function isRenewalDue(input: {
   return now >= renewAt || (sinceIssuedMs !== undefined && issuedAt + sinceIssuedMs >= renewAt);
 }
 
+/** Shortest time between two renewals, ms, so that a clock which is far ahead does not ask without end. */
+export function shortestPauseMs({ notBefore, notAfter }: Lifetime): number {
+  return Math.floor((notAfter - notBefore) * SPREAD);
+}
+
 /** Pause after the n-th failure in a row (from 1), ms: 30 s doubling to an hour, ± half, or what the cloud asked for. */
 export function renewalPauseMs(
   failures: number,

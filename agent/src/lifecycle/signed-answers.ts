@@ -42,15 +42,23 @@ export async function verifyStanding(
 /**
  * A reset order for this device in this assignment. It has no expiry: outside its assignment it is worthless.
  * @param context.assignment undefined only when the device lost the record of it
+ * @param context.orLater for an order inside a fresh standing: the cloud may have had this device claimed again
+ *   without its knowing
  * @throws {OrderError} NOT_AUTHENTIC, MALFORMED, FOREIGN (other device, assignment or topic)
  */
 export async function verifyResetOrder(
   token: string,
-  context: { readonly trust: Trust; readonly deviceUuid: string; readonly assignment: number | undefined },
+  context: {
+    readonly trust: Trust;
+    readonly deviceUuid: string;
+    readonly assignment: number | undefined;
+    readonly orLater?: boolean;
+  },
 ): Promise<ResetClaims> {
-  const { deviceUuid, assignment } = context;
+  const { deviceUuid, assignment, orLater = false } = context;
   const claims = await verify(token, orderTypes.reset, context, parseResetClaims);
-  if (assignment !== undefined && claims.asg !== assignment) {
+  const fits = assignment === undefined || claims.asg === assignment || (orLater && claims.asg > assignment);
+  if (!fits) {
     throw new OrderError('FOREIGN', `The order is for assignment ${claims.asg}, not ${assignment}.`);
   }
   if (claims.topic !== topics.systemReset.build({ deviceUuid })) {

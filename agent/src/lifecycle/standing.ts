@@ -46,7 +46,12 @@ export function createStandingClient(ports: {
       const claims = await verifyStanding(token, { trust, deviceUuid, nonce });
       logger.info('standing', { standing: claims.standing });
       if (claims.standing !== 'RELEASED') return { standing: claims.standing };
-      const order = await verifyResetOrder(claims.order ?? '', { trust, deviceUuid, assignment });
+      const order = await verifyResetOrder(claims.order ?? '', {
+        trust,
+        deviceUuid,
+        assignment,
+        orLater: true,
+      });
       const cloud = { apiUrl, assignment: order.asg };
       return { standing: 'RELEASED', origin: { cause: 'released', orderId: order.jti, cloud } };
     },

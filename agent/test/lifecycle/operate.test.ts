@@ -19,7 +19,14 @@ beforeEach(async () => {
 afterEach(() => world.remove());
 
 /** An operating device with a session of which only the words matter. */
-async function start(options: { life?: { notBefore: number; notAfter: number }; damage?: string } = {}) {
+async function start(
+  options: {
+    life?: { notBefore: number; notAfter: number };
+    damage?: string;
+    /** How long the device was switched off before this start, ms; it starts without a network. */
+    offMs?: number;
+  } = {},
+) {
   const logged: string[] = [];
   const logger = { ...silentLogger, warn: (message: string) => void logged.push(message) };
   const device = { ...world.boot(), logger };
@@ -29,6 +36,11 @@ async function start(options: { life?: { notBefore: number; notAfter: number }; 
   device.credentials.adopt(await device.issuer.obtain(claim, never));
   world.api.life = undefined;
   if (options.damage !== undefined) writeDurableFile(device.paths.credentials, options.damage);
+
+  if (options.offMs !== undefined) {
+    device.clock.setWall(Date.now() + options.offMs);
+    world.api.fault = new CloudApiError('CONNECT', 'there is no network');
+  }
 
   const listeners: { [E in keyof SessionEvents]?: (value: SessionEvents[E]) => void } = {};
   const used: StoredCredentials[] = [];
@@ -132,6 +144,37 @@ describe('renewal while the device works', () => {
     await agent.stop();
   });
 
+  it('NET-06 measures on after a start without the cloud, though the certificate has ended meanwhile', async () => {
+    const agent = await start({
+      offMs: 25 * HOUR,
+      life: { notBefore: Date.now() - HOUR, notAfter: Date.now() + HOUR },
+    });
+    expect(agent.used).toHaveLength(1);
+    expect(agent.replaced).toEqual([]);
+    world.api.fault = undefined;
+    world.api.life = { notBefore: Date.now(), notAfter: Date.now() + 49 * HOUR };
+    await agent.pass(2 * 60_000);
+    expect(world.api.requests.at(-1)?.grant).toBe('identity');
+    expect(agent.replaced).toHaveLength(1);
+    await agent.stop();
+  });
+
+  it('FSP-07 does not ask without end when the clock is far ahead', async () => {
+    const agent = await start();
+    agent.device.clock.setWall(Date.now() + 20 * HOUR);
+    await agent.pass(2 * HOUR, 60_000);
+    expect(world.api.requests.map(({ grant }) => grant)).toEqual(['claim', 'renew']);
+    await agent.stop();
+  });
+
+  it('is not asked for later than it is due because the device looks seldom', async () => {
+    const now = Date.now();
+    const agent = await start({ life: { notBefore: now, notAfter: now + 30_000 } });
+    await agent.pass(20_500, 500);
+    expect(agent.replaced).toHaveLength(1);
+    await agent.stop();
+  });
+
   it.each([
     ['half a file', '{"v":1,"apiUrl":"https://127'],
     ['an empty file', ''],
@@ -216,6 +259,23 @@ describe('an order to reset', () => {
     await agent.say('reset-order', { token } as SessionEvents['reset-order']);
     await vi.waitFor(() => expect(agent.happening()).toMatchObject({ event: 'reset-requested' }));
     expect(agent.device.marker.load()).toMatchObject({ cause: 'order', cloud: { assignment: 1 } });
+  });
+
+  it('does not wait for a cloud that keeps the device waiting', async () => {
+    const now = Date.now();
+    const agent = await start({ life: { notBefore: now - HOUR, notAfter: now + HOUR } });
+    let asked = false;
+    agent.device.jobs.run = (_job, _input, { signal }) =>
+      new Promise((_resolve, reject) => {
+        asked = true;
+        signal.addEventListener('abort', () => reject(new CloudApiError('ABORTED', 'given up')));
+      });
+    await agent.pass(25 * 60_000);
+    expect(asked).toBe(true);
+    const { deviceUuid } = agent.device.identity;
+    const token = await world.api.signReset({ deviceUuid, assignment: 1 });
+    await agent.say('reset-order', { token } as SessionEvents['reset-order']);
+    await vi.waitFor(() => expect(agent.happening()).toMatchObject({ event: 'reset-requested' }));
   });
 
   it('CMD-14 of another assignment changes nothing', async () => {

@@ -54,6 +54,14 @@ describe('refusing a reset order', () => {
     await expect(verifyResetOrder(token, context())).rejects.toMatchObject({ code: 'FOREIGN' });
   });
 
+  it('CMD-14 inside a fresh standing it may be of a later assignment, never of an earlier one', async () => {
+    const order = (assignment: number) => cloud.signReset({ deviceUuid, assignment });
+    const inStanding = { ...context(), orLater: true };
+    expect(await verifyResetOrder(await order(4), inStanding)).toMatchObject({ asg: 4 });
+    await expect(verifyResetOrder(await order(2), inStanding)).rejects.toMatchObject({ code: 'FOREIGN' });
+    await expect(verifyResetOrder(await order(4), context())).rejects.toMatchObject({ code: 'FOREIGN' });
+  });
+
   it('FSP-09 another kind of order with the claims of a reset', async () => {
     const jti = randomUUID();
     const claims = {
