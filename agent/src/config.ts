@@ -65,9 +65,6 @@ const settingsSchema = z.strictObject({
 export type Settings = z.infer<typeof settingsSchema>;
 
 const DEFAULT_STATE_DIR = '/var/lib/ares-agent';
-/** What the kernel allows for a Unix socket's path, with its end mark. */
-const MAX_SOCKET_PATH_BYTES = 107;
-
 /**
  * Flags win over the environment (`ARES_STATE_DIR`, `ARES_SIMULATE_BOARD`, `ARES_BLE_SOCKET`, `ARES_LOG`,
  * `ARES_LOG_LEVEL`, `ARES_SAMPLE_INTERVAL_MS`), and that over the file.
@@ -85,13 +82,6 @@ export function loadConfig(input: {
   const all: Settings = { ...file, ...env, ...flags };
   const stateDir = resolve(all.stateDir ?? DEFAULT_STATE_DIR);
   const bleSocket = resolve(all.bleSocket ?? `${stateDir}/ble.sock`);
-  for (const socket of [bleSocket, `${stateDir}/control.sock`]) {
-    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
-      throw new ConfigError(
-        `The path of the socket ${socket} is too long; choose a shorter state directory.`,
-      );
-    }
-  }
   return {
     stateDir,
     bleSocket,

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { socketAddress } from './unix-socket.ts';
 
 /** What the CLI may ask of a running agent. */
 export type ControlRequest =
@@ -18,6 +19,12 @@ export class AgentRunningError extends Error {
   readonly code = 'AGENT_RUNNING';
 }
 
+/** The agent of a state directory could not be asked; the message says what to do. */
+export class AgentUnreachableError extends Error {
+  override readonly name = 'AgentUnreachableError';
+  readonly code = 'AGENT_UNREACHABLE';
+}
+
 const MAX_REQUEST_BYTES = 4_096;
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -29,7 +36,7 @@ export interface ControlServer {
  * Listens for the CLI on a socket that only the owner of the state directory can open. It is the lock of the
  * directory too: two agents on one device would spend its counters twice.
  *
- * @throws {AgentRunningError}
+ * @throws {AgentRunningError | AgentUnreachableError}
  */
 export async function openControlSocket(options: {
   readonly path: string;
@@ -48,7 +55,8 @@ export async function openControlSocket(options: {
     socket.on('error', () => socket.destroy());
     serve(socket, handle);
   });
-  server.listen(path);
+  const address = socketAddress(path);
+  server.listen(address.path);
   await once(server, 'listening');
   chmodSync(path, 0o600);
   return {
@@ -57,6 +65,7 @@ export async function openControlSocket(options: {
       server.close();
       for (const socket of sockets) socket.destroy();
       await closed;
+      address.release();
     },
   };
 }
@@ -85,18 +94,42 @@ async function answer(
   }
 }
 
-/** Asks the agent of a state directory; `undefined` when none runs. */
+/**
+ * Asks the agent of a state directory; `undefined` when none runs.
+ * @throws {AgentUnreachableError} when one may run that this user cannot ask, or that does not answer
+ */
 export async function askAgent(path: string, request: ControlRequest): Promise<ControlAnswer | undefined> {
-  const socket = connect(path);
-  socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('The agent does not answer.')));
-  socket.setEncoding('utf8');
+  let socket: Socket;
   try {
-    await once(socket, 'connect');
-  } catch {
-    return undefined;
+    socket = await connectTo(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return undefined;
+    const advice = code === 'EACCES' || code === 'EPERM' ? ' Run this as the user of the agent.' : '';
+    throw new AgentUnreachableError(`The agent cannot be asked (${code} at ${path}).${advice}`, { cause });
   }
   socket.write(`${JSON.stringify(request)}\n`);
   let text = '';
-  for await (const chunk of socket) text += chunk as string;
-  return JSON.parse(text) as ControlAnswer;
+  try {
+    for await (const chunk of socket) text += chunk as string;
+    return JSON.parse(text) as ControlAnswer;
+  } catch (cause) {
+    throw new AgentUnreachableError(
+      `The agent at ${path} gave no answer. Is it ending, or does it hang? Ask again, and look at its log.`,
+      { cause },
+    );
+  }
+}
+
+async function connectTo(path: string): Promise<Socket> {
+  const address = socketAddress(path);
+  try {
+    const socket = connect(address.path);
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')));
+    socket.setEncoding('utf8');
+    await once(socket, 'connect');
+    return socket;
+  } finally {
+    address.release();
+  }
 }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { encodeRecord, MIN_MTU_PAYLOAD, RecordDecoder, type SimulatedRecord } from '@ares/protocol/ble';
 import type { BlePeripheral, PeripheralConnection } from '../ports/ble-peripheral.ts';
+import { socketAddress } from './unix-socket.ts';
 
 /** What a notification carries at the largest MTU of Bluetooth 4.2 and later. */
 const MAX_MTU_PAYLOAD = 509;
@@ -10,6 +11,7 @@ const MAX_MTU_PAYLOAD = 509;
 /** A radio without air: phones are processes that connect to a Unix socket. Same GATT bytes as bleno. */
 export function createSimulatedBlePeripheral({ socketPath }: { socketPath: string }): BlePeripheral {
   let server: Server | undefined;
+  let release: () => void = () => {};
   let advertising = false;
   let occupied = false;
   const sockets = new Set<Socket>();
@@ -27,7 +29,9 @@ export function createSimulatedBlePeripheral({ socketPath }: { socketPath: strin
         });
         serve(socket, info, connected);
       });
-      server.listen(socketPath);
+      const address = socketAddress(socketPath);
+      release = address.release;
+      server.listen(address.path);
       await once(server, 'listening');
     },
     setAdvertising(on) {
@@ -40,6 +44,7 @@ export function createSimulatedBlePeripheral({ socketPath }: { socketPath: strin
         const closed = once(server, 'close');
         server.close();
         await closed;
+        release();
       }
     },
   };

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { AgentRunningError } from '../adapters/control-socket.ts';
+import { AgentRunningError, AgentUnreachableError } from '../adapters/control-socket.ts';
 import { ConfigError, loadConfig, type Settings } from '../config.ts';
 import { IdentityError } from '../identity/errors.ts';
 import { agentVersion } from '../version.ts';
@@ -127,7 +127,8 @@ function explain(cause: unknown): string {
     cause instanceof ConfigError ||
     cause instanceof IdentityError ||
     cause instanceof CliError ||
-    cause instanceof AgentRunningError;
+    cause instanceof AgentRunningError ||
+    cause instanceof AgentUnreachableError;
   if (explained) return cause.message;
   if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string')
     return `${cause.code}: ${cause.message}`;

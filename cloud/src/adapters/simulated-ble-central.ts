@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import {
   BleError,
   type BleLink,
@@ -6,6 +6,7 @@ import {
   RecordDecoder,
   type SimulatedRecord,
 } from '@ares/protocol/ble';
+import { socketAddress } from './unix-socket.ts';
 
 /** What a phone gets on most connections: ATT MTU 247. */
 const MTU_PAYLOAD = 244;
@@ -15,7 +16,7 @@ const MTU_PAYLOAD = 244;
  * @throws {BleError} LINK_LOST when nobody listens there or the device is not advertising
  */
 export async function connectSimulatedBle(path: string): Promise<BleLink> {
-  const socket = connect(path);
+  const socket = connectTo(path);
   const decoder = new RecordDecoder();
   let notified: (chunk: Uint8Array) => void = () => {};
   let disconnected: () => void = () => {};
@@ -81,4 +82,17 @@ export async function connectSimulatedBle(path: string): Promise<BleLink> {
       if (ended === undefined) socket.end(encodeRecord({ kind: 'disconnect', reason: '' }));
     },
   };
+}
+
+function connectTo(path: string): Socket {
+  let address: ReturnType<typeof socketAddress>;
+  try {
+    address = socketAddress(path);
+  } catch (cause) {
+    throw new BleError('LINK_LOST', `no device answers at ${path}: is the agent running?`, { cause });
+  }
+  const socket = connect(address.path);
+  // The kernel has looked the path up by then.
+  for (const event of ['connect', 'close'] as const) socket.once(event, address.release);
+  return socket;
 }
