@@ -140,7 +140,12 @@ async function createHandlers(
   const signing = createSigningQueue({ authority, clock });
   const credentials = createCredentialsService({
     ports: { ...common, authority, signing, secrets, certificates },
-    config: { ...credentialsDefaults, apiHosts, mqtt: { host: config.mqtt.host, port: ports.mqtt } },
+    config: {
+      ...credentialsDefaults,
+      ...(config.certificateMs !== undefined && { certificateMs: config.certificateMs }),
+      apiHosts,
+      mqtt: { host: config.mqtt.host, port: ports.mqtt },
+    },
   });
   const health: HealthChecks = {
     database: () => database.healthy(),

@@ -24,6 +24,8 @@ export interface CloudConfig {
   readonly mqtt: Endpoint;
   /** `postgres://…`; absent: the embedded server in `home`, which one process only can run. */
   readonly databaseUrl: string | undefined;
+  /** Life of a device's certificate, ms; absent: a day. */
+  readonly certificateMs?: number;
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     /** Absent: stdout. */
@@ -81,6 +83,12 @@ const settingsSchema = z.strictObject({
         refuse.addIssue({ code: 'custom', message: (error as Error).message });
       }
     })
+    .optional(),
+  ARES_CERTIFICATE_SECONDS: z.coerce
+    .number('must be a number of seconds')
+    .int('must be a whole number of seconds')
+    .min(10, 'must be 10 to 86400')
+    .max(86_400, 'must be 10 to 86400')
     .optional(),
   ARES_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   ARES_LOG_FILE: z.string().min(1).optional(),
@@ -143,6 +151,9 @@ export function readConfig(
       port: settings.ARES_MQTT_PORT,
     },
     databaseUrl: settings.DATABASE_URL,
+    ...(settings.ARES_CERTIFICATE_SECONDS !== undefined && {
+      certificateMs: settings.ARES_CERTIFICATE_SECONDS * 1_000,
+    }),
     log: { level: settings.ARES_LOG_LEVEL, file: settings.ARES_LOG_FILE },
   };
 }

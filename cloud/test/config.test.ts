@@ -45,6 +45,15 @@ describe('the configuration', () => {
     expect(config.mqtt.host).toBe('ares.example');
   });
 
+  it('takes another life of the certificates of devices, of at most a day', () => {
+    expect(readConfig('all', {}).certificateMs).toBeUndefined();
+    expect(readConfig('all', { ARES_CERTIFICATE_SECONDS: '3600' }).certificateMs).toBe(3_600_000);
+    for (const wrong of ['5', '86401', 'a day'])
+      expect(refused('all', { ARES_CERTIFICATE_SECONDS: wrong })).toContain(
+        'ARES_CERTIFICATE_SECONDS must be',
+      );
+  });
+
   it('trusts the proxies that it names, and none else', () => {
     expect(readConfig('all', {}).api.trustedProxies).toEqual([]);
     const config = readConfig('all', { ARES_TRUSTED_PROXIES: '10.0.0.1, ::1' });

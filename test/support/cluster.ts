@@ -42,7 +42,11 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(home: string): Promise<Cluster> {
+/** @param settings further settings of the cloud, as environment */
+export async function startCluster(
+  home: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Cluster> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const ports = { api: await freePort(), devices: await freePort(), mqtt: await freePort() };
   const url = `http://127.0.0.1:${ports.api}`;
@@ -62,6 +66,7 @@ export async function startCluster(home: string): Promise<Cluster> {
     ARES_MQTT_PORT: String(ports.mqtt),
     DATABASE_URL: databaseUrl,
     ARES_LOG_LEVEL: 'info',
+    ...settings,
   };
   const deaths: string[] = [];
   const startRole = (role: CloudRole) => {

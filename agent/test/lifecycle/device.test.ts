@@ -89,7 +89,12 @@ it('a recovery that a phone began before a reset brings nothing of the owner bac
   phone({
     type: 'request',
     id: 1,
-    request: { type: 'recover', apiUrl: API_URL, token: world.api.recoveryToken() },
+    request: {
+      type: 'recover',
+      apiUrl: API_URL,
+      phoneTime: booted.clock.now(),
+      token: world.api.recoveryToken(),
+    },
   });
   await isAsked.promise;
   await device.reset('button');

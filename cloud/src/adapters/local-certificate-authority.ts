@@ -147,7 +147,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const serial = leaf.serial ?? drawSerial();
     assertSerial(serial);
     const nowMs = Math.floor(this.#clock.now() / 1_000) * 1_000;
-    const notBefore = new Date(nowMs - BACKDATE_MS);
+    const notBefore = new Date(nowMs - Math.min(BACKDATE_MS, Math.floor(leaf.validityMs / 10_000) * 1_000));
     const notAfter = new Date(nowMs + leaf.validityMs);
     if (!(leaf.validityMs > 0) || !(notAfter <= issuer.notAfter)) {
       throw new CertificateAuthorityError(
