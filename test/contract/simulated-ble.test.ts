@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -24,6 +26,19 @@ it.each([
   peripheral.setAdvertising(true);
   const link = await connectSimulatedBle(socketPath);
   expect(Buffer.from(await link.readInfo())).toEqual(Buffer.from(info));
+  await link.disconnect();
+  await peripheral.close();
+});
+
+it('BLE-03 a program that connects and says nothing keeps no phone out', async () => {
+  const socketPath = join(folder, 'ble.sock');
+  const peripheral = createSimulatedBlePeripheral({ socketPath, connectWithinMs: 20 });
+  await peripheral.open({ info: () => new Uint8Array(), connected: () => {} });
+  peripheral.setAdvertising(true);
+  const silent = connect(socketPath);
+  silent.resume();
+  await once(silent, 'close');
+  const link = await connectSimulatedBle(socketPath);
   await link.disconnect();
   await peripheral.close();
 });

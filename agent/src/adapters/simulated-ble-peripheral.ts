@@ -9,7 +9,12 @@ import { socketAddress } from './unix-socket.ts';
 const MAX_MTU_PAYLOAD = 509;
 
 /** A radio without air: phones are processes that connect to a Unix socket. Same GATT bytes as bleno. */
-export function createSimulatedBlePeripheral({ socketPath }: { socketPath: string }): BlePeripheral {
+export function createSimulatedBlePeripheral(options: {
+  readonly socketPath: string;
+  /** Longest time from the socket's connection to Bluetooth's, ms: who says nothing keeps no phone out. */
+  readonly connectWithinMs?: number;
+}): BlePeripheral {
+  const { socketPath, connectWithinMs = 5_000 } = options;
   let server: Server | undefined;
   let release: () => void = () => {};
   let advertising = false;
@@ -27,7 +32,12 @@ export function createSimulatedBlePeripheral({ socketPath }: { socketPath: strin
         socket.once('close', () => {
           occupied = false;
         });
-        serve(socket, info, connected);
+        const silent = setTimeout(() => socket.destroy(), connectWithinMs);
+        socket.once('close', () => clearTimeout(silent));
+        serve(socket, info, (connection) => {
+          clearTimeout(silent);
+          connected(connection);
+        });
       });
       const address = socketAddress(socketPath);
       release = address.release;
