@@ -18,11 +18,19 @@ export interface Boots {
     at: number,
     uptimeMs: number,
   ): Promise<{ readonly isFirst: boolean; readonly highestOther: number }>;
-  /** Fixes the anchor of a boot that ended at `endUptimeMs` before the next one began, if that is known. */
+  /**
+   * Fixes the anchor of a boot that ended at `endUptimeMs` before the next one began, if that is known. A device sends
+   * its oldest boots first: those between it and the first that has a place are waited for, as they come in between.
+   */
   placeEarlier(device: KnownDevice, boot: KnownBoot, endUptimeMs: number): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
+/** How long boots are waited for that must lie in between and were not heard of: perhaps they measured nothing. */
+const UNHEARD_MS = 60_000;
+/** The same for boots that were heard of and have no place themselves. */
+const UNPLACED_MS = 900_000;
+const MOST_BETWEEN = 100;
 
 export function createBoots(options: {
   readonly database: Pick<CloudDatabase, 'db'>;
@@ -94,17 +102,20 @@ export function createBoots(options: {
       return { isFirst, highestOther: others?.highest ?? 0 };
     },
     async placeEarlier(device, boot, endUptimeMs) {
-      const next = await db
+      const later = await db
         .selectFrom('device_boots')
         .where('device_id', '=', device.deviceId)
         .where('boot_count', '>', boot.bootCount)
-        .where('anchor_ms', 'is not', null)
         .orderBy('boot_count')
-        .limit(1)
-        .select('anchor_ms')
-        .executeTakeFirst();
-      if (next?.anchor_ms == null) return;
-      await fixAnchor(device, boot, next.anchor_ms - endUptimeMs);
+        .limit(MOST_BETWEEN)
+        .select(['boot_count as bootCount', 'anchor_ms as anchorMs'])
+        .execute();
+      const next = later.find(({ anchorMs }) => anchorMs !== null);
+      if (next === undefined || next.anchorMs === null) return;
+      const isTheNext = next.bootCount === boot.bootCount + 1;
+      const patienceMs = later[0] === next ? UNHEARD_MS : UNPLACED_MS;
+      if (!isTheNext && options.clock.now() - boot.firstSeen < patienceMs) return;
+      await fixAnchor(device, boot, next.anchorMs - endUptimeMs);
     },
   };
 }

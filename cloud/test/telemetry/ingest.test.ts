@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LiveWorld, liveWorld, newBoot, range } from '../support/live-world.ts';
-import { until } from '../support/quiet.ts';
+import { fakeClock, until } from '../support/quiet.ts';
 
 let world: LiveWorld;
 afterEach(async () => {
@@ -202,5 +202,45 @@ describe('a boot without a trusted clock', () => {
     expect(row).toMatchObject({ seq: 7, flags: 1, boot_count: 4 });
     // The running boot began 20 s ago, the earlier one ended there after 600 s: 300 s into it.
     expect((row!['time'] as Date).getTime()).toBe(now - 20_000 - 300_000);
+  });
+
+  it('waits for its place until those between have theirs, as the oldest come first', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    const [third, fourth, running] = [newBoot(3), newBoot(4), newBoot(5)];
+    const now = Date.now();
+    await device.birth({ ...running, uptimeMs: 20_000, sentAt: now });
+    const send = (seq: number, boot: object) =>
+      device.readings([device.reading(seq, { measuredAt: undefined, uptimeMs: 60_000 })], {
+        ...boot,
+        uptimeMs: 60_000,
+      });
+    await send(3, third);
+    await until(() => device.rejected().length === 1, 'the refusal');
+    expect(device.rejected()).toEqual([{ seq: 3, code: 'CLOCK', final: false }]);
+    await send(4, fourth);
+    await until(() => device.stored().has(4), 'the boot before the running one');
+    await send(3, third);
+    await until(() => device.stored().has(3), 'the boot before that');
+    const times = (await rows()).map((row) => (row['time'] as Date).getTime() - now);
+    expect(times.sort((a, b) => a - b)).toEqual([-20_000 - 60_000, -20_000]);
+  });
+
+  it('does not wait for ever for boots that measured nothing', async () => {
+    const clock = fakeClock();
+    world = await liveWorld({ clock });
+    const device = await world.newDevice();
+    await device.birth({ ...newBoot(9), uptimeMs: 20_000 });
+    const first = newBoot(2);
+    const send = () =>
+      device.readings([device.reading(1, { measuredAt: undefined, uptimeMs: 5_000 })], {
+        ...first,
+        uptimeMs: 5_000,
+      });
+    await send();
+    await until(() => device.rejected().length === 1, 'the refusal');
+    clock.advance(62_000);
+    await send();
+    await until(() => device.stored().has(1), 'the reading');
   });
 });
