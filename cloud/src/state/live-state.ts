@@ -2,8 +2,9 @@ import type { StateDocument } from '@ares/protocol';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { DeviceState, HealthValue, StateStore, StateUpdate } from '../ports/state-store.ts';
+import type { DeviceState, StateStore, StateUpdate } from '../ports/state-store.ts';
 import { buildDocument } from './document.ts';
+import { createHealthWriter } from './health-writer.ts';
 import { createRefills } from './refills.ts';
 import type { StateRepository } from './repository.ts';
 import { createTurns } from './turns.ts';
@@ -90,18 +91,7 @@ export async function createLiveState(options: {
     if (outcome === 'changed' || outcome === 'revived') changed(deviceUuid);
   };
 
-  /** Health that is not in the tables yet; a device says it once. By component. */
-  const unsavedHealth = new Map<number, HealthValue>();
-  const saveHealth = async (): Promise<void> => {
-    const batch = [...unsavedHealth.values()];
-    await repository.saveHealth(batch);
-    for (const one of batch)
-      if (unsavedHealth.get(one.componentId) === one) unsavedHealth.delete(one.componentId);
-  };
-  const keepHealth = (health: readonly HealthValue[]) => {
-    for (const one of health) unsavedHealth.set(one.componentId, one);
-  };
-
+  const health = createHealthWriter(repository);
   const announce = async (): Promise<void> => {
     const devices = [...announced];
     announced.clear();
@@ -135,7 +125,7 @@ export async function createLiveState(options: {
     );
     const persisting = setInterval(() => {
       run(persistSeen, 'last-seen was not saved');
-      run(saveHealth, 'the health of components was not saved');
+      run(() => health.save(), 'the health of components was not saved');
     }, PERSIST_EVERY_MS);
     stops.push(
       () => clearInterval(announcing),
@@ -170,12 +160,17 @@ export async function createLiveState(options: {
     take(deviceUuid, update) {
       seen.set(deviceUuid, update.seenAt);
       run(async () => {
-        keepHealth(update.health);
+        health.keep(update.health);
         // In the tables first, where other processes read it when the change is announced.
         if (update.health.length > 0)
-          await saveHealth().catch((error: Error) =>
-            log.warn({ deviceUuid, error: error.message }, 'the health of components waits for the database'),
-          );
+          await health
+            .save()
+            .catch((error: Error) =>
+              log.warn(
+                { deviceUuid, error: error.message },
+                'the health of components waits for the database',
+              ),
+            );
         await apply(deviceUuid, update);
       }, 'a change of state was lost');
     },
@@ -222,7 +217,7 @@ export async function createLiveState(options: {
       if (role === 'writer') {
         await announce().catch(() => undefined);
         await persistSeen().catch(() => undefined);
-        await saveHealth().catch(() => undefined);
+        await health.save().catch(() => undefined);
       }
     },
   };
