@@ -2,13 +2,15 @@ import { defineConfig } from 'vitest/config';
 
 const sources = { conditions: ['@ares/source'] };
 
-/** Long runs are one file after another: they start brokers and databases on two cores. */
-const serial = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
+/** Tests that start brokers, databases and devices of their own. */
+const processes = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   resolve: sources,
   ssr: { resolve: sources },
   test: {
+    // Most of the time goes by in waiting for processes, so two files at once also suit two cores.
+    maxWorkers: 2,
     globalSetup: ['test/support/postgres-server.ts'],
     projects: [
       {
@@ -22,12 +24,12 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...serial } },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...serial } },
-      { extends: true, test: { name: 'attacks', include: ['test/attacks/**/*.test.ts'], ...serial } },
+      { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...processes } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...processes } },
+      { extends: true, test: { name: 'attacks', include: ['test/attacks/**/*.test.ts'], ...processes } },
       {
         extends: true,
-        test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...serial, testTimeout: 1_200_000 },
+        test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...processes, testTimeout: 1_200_000 },
       },
     ],
   },

@@ -9,7 +9,7 @@ import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
 import { killAndRevive } from '../support/kill.ts';
 import { seededRandom } from '../support/random.ts';
 
-const COMMANDS = process.env['ARES_FAULTS'] === 'long' ? 500 : 100;
+const COMMANDS = process.env['ARES_FAULTS'] === 'long' ? 500 : 50;
 const TTL_SECONDS = 4;
 /** How far the clocks of two processes on one machine and a timer may lie apart. */
 const TOLERANCE_MS = 50;

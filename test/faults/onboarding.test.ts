@@ -9,7 +9,7 @@ import { agent, eventually, temporaryHome } from '../support/ares-process.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { seededRandom } from '../support/random.ts';
 
-const ROUNDS = process.env['ARES_FAULTS'] === 'long' ? 40 : 4;
+const ROUNDS = process.env['ARES_FAULTS'] === 'long' ? 40 : 2;
 const home = temporaryHome();
 let cluster: Cluster | undefined;
 let pi: VirtualPi | undefined;

@@ -12,7 +12,7 @@ import { guardOf } from '../support/guard-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { root } from '../support/repository.ts';
 
-const ROUNDS = process.env['ARES_FAULTS'] === 'long' ? 100 : 20;
+const ROUNDS = process.env['ARES_FAULTS'] === 'long' ? 100 : 8;
 const pumpPin = 17;
 /** What a lease and a death may take to show on the line. */
 const GRACE_MS = 1_000;
