@@ -117,11 +117,10 @@ export function createSecurityMonitor(options: {
   };
   const suspectDevice = async (deviceUuid: string): Promise<void> => {
     const detail = { failuresInAMinute: FAILURES_OF_A_COMPROMISE };
-    if (policy.quarantineOnCompromise) {
-      const reason = 'too many messages that are not authentic';
-      if (await repository.quarantine(deviceUuid, reason)) quarantined.set(deviceUuid, clock.now());
-    }
-    await repository.insertAlert('COMPROMISE_SUSPECTED', deviceUuid, detail);
+    const reason = 'too many messages that are not authentic';
+    if (policy.quarantineOnCompromise && (await repository.quarantine(deviceUuid, reason, detail)))
+      quarantined.set(deviceUuid, clock.now());
+    else await repository.insertAlert('COMPROMISE_SUSPECTED', deviceUuid, detail);
     events.add({ code: 'COMPROMISE_SUSPECTED', deviceUuid, detail });
   };
 

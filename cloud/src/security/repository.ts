@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { writeAudit } from '../audit/audit-log.ts';
-import type { CloudDatabase } from '../ports/database.ts';
+import type { Schema } from '../database/schema.ts';
+import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { SecurityEventCode } from '../ports/security-reporter.ts';
 
 export interface EventRow {
@@ -21,12 +22,8 @@ export function createSecurityRepository(database: CloudDatabase) {
         left join devices d on d.device_uuid = e."deviceUuid"`.execute(db);
     },
 
-    async insertAlert(kind: string, deviceUuid: string | undefined, detail: object): Promise<void> {
-      await sql`insert into alerts (kind, device_id, detail)
-        values (${kind}, (select id from devices where device_uuid = ${deviceUuid ?? null}::uuid), ${storable(detail)}::jsonb)`.execute(
-        db,
-      );
-    },
+    insertAlert: (kind: string, deviceUuid: string | undefined, detail: object) =>
+      insertAlert(db, kind, deviceUuid, detail),
 
     /** Another board speaks with the device's secret: when the original renews, only its owner can tell them apart. */
     async noteClone(deviceUuid: string, at: Date): Promise<void> {
@@ -38,13 +35,20 @@ export function createSecurityRepository(database: CloudDatabase) {
         .execute();
     },
 
-    /** ACTIVE → QUARANTINED; answers whether it was ACTIVE. */
-    quarantine: (deviceUuid: string, reason: string) =>
-      moveLifeCycle(database, deviceUuid, 'ACTIVE', 'QUARANTINED', reason),
+    /**
+     * ACTIVE → QUARANTINED and its alert together: nobody may find a device locked without being told why.
+     * Answers whether it was ACTIVE.
+     */
+    quarantine: (deviceUuid: string, reason: string, detail: object) =>
+      moveLifeCycle(database, deviceUuid, 'ACTIVE', 'QUARANTINED', reason, (trx) =>
+        insertAlert(trx, 'COMPROMISE_SUSPECTED', deviceUuid, detail),
+      ),
 
     /** QUARANTINED → ACTIVE, when what led to it turned out to be the broker. */
     liftQuarantine: (deviceUuid: string, reason: string) =>
-      moveLifeCycle(database, deviceUuid, 'QUARANTINED', 'ACTIVE', reason),
+      moveLifeCycle(database, deviceUuid, 'QUARANTINED', 'ACTIVE', reason, (trx) =>
+        resolveAlerts(trx, deviceUuid),
+      ),
 
     async activeDevices(): Promise<number> {
       const row = await db
@@ -68,12 +72,35 @@ function storable(value: object): string {
   );
 }
 
+async function insertAlert(
+  queries: Queries,
+  kind: string,
+  deviceUuid: string | undefined,
+  detail: object,
+): Promise<void> {
+  await sql`insert into alerts (kind, device_id, detail)
+    values (${kind}, (select id from devices where device_uuid = ${deviceUuid ?? null}::uuid), ${storable(detail)}::jsonb)`.execute(
+    queries,
+  );
+}
+
+async function resolveAlerts(trx: Transaction<Schema>, deviceUuid: string): Promise<void> {
+  await trx
+    .updateTable('alerts')
+    .set({ resolved_at: sql`now()` })
+    .where('kind', '=', 'COMPROMISE_SUSPECTED')
+    .where('resolved_at', 'is', null)
+    .where('device_id', '=', trx.selectFrom('devices').where('device_uuid', '=', deviceUuid).select('id'))
+    .execute();
+}
+
 async function moveLifeCycle(
   database: CloudDatabase,
   deviceUuid: string,
   from: 'ACTIVE' | 'QUARANTINED',
   to: 'ACTIVE' | 'QUARANTINED',
   reason: string,
+  also: (trx: Transaction<Schema>) => Promise<void>,
 ): Promise<boolean> {
   return await database.db.transaction().execute(async (trx) => {
     const moved = await trx
@@ -83,14 +110,7 @@ async function moveLifeCycle(
       .where('life_cycle', '=', from)
       .executeTakeFirst();
     if (moved.numUpdatedRows === 0n) return false;
-    if (to === 'ACTIVE')
-      await trx
-        .updateTable('alerts')
-        .set({ resolved_at: sql`now()` })
-        .where('kind', '=', 'COMPROMISE_SUSPECTED')
-        .where('resolved_at', 'is', null)
-        .where('device_id', '=', trx.selectFrom('devices').where('device_uuid', '=', deviceUuid).select('id'))
-        .execute();
+    await also(trx);
     await writeAudit(trx, {
       actorUserId: null,
       action: to === 'QUARANTINED' ? 'device.quarantine' : 'device.lift-quarantine',
