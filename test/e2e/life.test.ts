@@ -47,7 +47,8 @@ describe('the life of one device, as npm start shows it', () => {
 
   beforeAll(async () => {
     program = startAres({ home: home.path, port: await freePort() });
-    await program.sees(/^ready: /m);
+    // The last line of what follows `ready`.
+    await program.sees(/^Ctrl-C ends everything/m);
   });
   afterAll(async () => {
     program.child.kill('SIGTERM');
