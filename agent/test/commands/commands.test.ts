@@ -87,6 +87,15 @@ describe('time', () => {
     await bench.cloud.order(bench.cloud.claims());
     expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'COMPLETED' });
   });
+
+  it('CMD-12 refuses what was issued more than a minute ahead of its clock', async () => {
+    const bench = await startBench();
+    const seconds = bench.clock.now() / 1_000;
+    await bench.cloud.order(bench.cloud.claims({ iat: seconds + 61, exp: seconds + 120 }));
+    expect(bench.cloud.results).toMatchObject([{ outcome: 'REJECTED', code: 'CLOCK_UNTRUSTED' }]);
+    await bench.cloud.order(bench.cloud.claims({ iat: seconds + 59, exp: seconds + 120 }));
+    expect(bench.cloud.results.at(-1)).toMatchObject({ outcome: 'COMPLETED' });
+  });
 });
 
 describe('at most once', () => {

@@ -1,7 +1,7 @@
 import { topics } from '@ares/protocol';
 import { describe, expect, it } from 'vitest';
 import { Inbox } from '../../src/operate/inbox.ts';
-import { silentLogger } from '../../src/ports/logger.ts';
+import { createLogger } from '../../src/ports/logger.ts';
 import { settle } from '../support/fake-clock.ts';
 import { deviceUuid } from '../support/fake-cloud.ts';
 
@@ -10,11 +10,12 @@ const payload = new Uint8Array();
 
 function makeInbox(verify: () => Promise<never>) {
   let acknowledgements = 0;
+  const lines: string[] = [];
   const inbox = new Inbox({
     verify: verify as never,
     deviceUuid,
     assignment: 1,
-    logger: silentLogger,
+    logger: createLogger({ write: (line) => lines.push(line), now: () => 0 }),
     events: {
       onAcknowledgement: () => {
         acknowledgements++;
@@ -24,7 +25,7 @@ function makeInbox(verify: () => Promise<never>) {
       onReset: () => undefined,
     },
   });
-  return { inbox, acknowledgements: () => acknowledgements };
+  return { inbox, lines, acknowledgements: () => acknowledgements };
 }
 
 describe('the inbox', () => {
@@ -32,7 +33,7 @@ describe('the inbox', () => {
     let atWork = 0;
     let most = 0;
     let verified = 0;
-    const { inbox, acknowledgements } = makeInbox(async () => {
+    const { inbox, lines, acknowledgements } = makeInbox(async () => {
       most = Math.max(most, ++atWork);
       await Promise.resolve();
       atWork--;
@@ -48,6 +49,9 @@ describe('the inbox', () => {
     inbox.receive({ topic, payload });
     await settle();
     expect(verified).toBe(201);
+    expect(inbox.ignored).toBe(5_001);
+    // The first ten, then the 100th and the 1,000th.
+    expect(lines).toHaveLength(12);
   });
 
   it('goes on after an order that made the verifier throw', async () => {

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,13 @@ let agent: ReturnType<typeof agentAt>;
 let device: { deviceUuid: string; setupCode: string; registrationLine: string };
 let running: AgentProcess;
 let phone: DeviceConnection;
+const started: AgentProcess[] = [];
+
+function start(): AgentProcess {
+  const one = agent.start();
+  started.push(one);
+  return one;
+}
 
 const request = () => ({
   wifi: { ssid: 'greenhouse', password: 'growgrowgrow' },
@@ -55,7 +63,7 @@ describe('the life of a device, in its own process', () => {
   });
 
   it('BLE-11 says that the password is wrong and can be tried again', { timeout: 30_000 }, async () => {
-    running = agent.start();
+    running = start();
     phone = await pair(agent.bleSocket, device.setupCode);
     expect(await phone.identity()).toMatchObject({ deviceUuid: device.deviceUuid });
     await phone.provision({ ...request(), wifi: { ssid: 'greenhouse', password: 'wrong one' } });
@@ -92,10 +100,10 @@ describe('the life of a device, in its own process', () => {
   });
 
   it('goes on after a SIGKILL, and forgets its owner when asked', { timeout: 60_000 }, async () => {
-    running = agent.start();
+    running = start();
     await expect.poll(() => cloud.connected.has(device.deviceUuid), { timeout: 15_000 }).toBe(true);
     await running.stop('SIGKILL');
-    running = agent.start();
+    running = start();
     await expect.poll(() => cloud.connected.has(device.deviceUuid), { timeout: 15_000 }).toBe(true);
     expect((await agent.cli('reset', '--yes')).code).toBe(0);
     await running.saw('Bluetooth is open');
@@ -112,7 +120,7 @@ describe('the life of a device, in its own process', () => {
 
 describe('a device whose certificate was withdrawn', () => {
   it('is recovered by its owner over Bluetooth, with a new identity key', { timeout: 90_000 }, async () => {
-    running = agent.start();
+    running = start();
     phone = await pair(agent.bleSocket, device.setupCode);
     const before = (await phone.identity()).identityKeyHash;
     await phone.provision(request());
@@ -122,7 +130,7 @@ describe('a device whose certificate was withdrawn', () => {
 
     cloud.api.standing = 'RECOVERY_NEEDED';
     cloud.refusing = true;
-    running = agent.start();
+    running = start();
     await running.saw('"RECOVERY_NEEDED"');
     expect((await agent.cli('status')).stdout).toMatch(/what to do: +As its owner, ask for a recovery token/);
     phone = await pair(agent.bleSocket, device.setupCode);
@@ -159,6 +167,40 @@ describe('a device whose certificate was withdrawn', () => {
     expect(await running.stop()).toBe(0);
   });
 });
+
+describe('all that this device has sent and logged', () => {
+  it('CLM-14 SEC-02 holds no private key, shared secret, setup code or Wi-Fi password', () => {
+    const read = (name: string) => readFileSync(join(stateDir, name), 'utf8');
+    const credentials = JSON.parse(read('credentials.json')) as {
+      privateKeyPem: string;
+      answer: { sharedSecret: string };
+    };
+    const secrets = [
+      'PRIVATE KEY',
+      'growgrow',
+      device.setupCode,
+      credentials.answer.sharedSecret,
+      ...[read('identity-key.pem'), credentials.privateKeyPem].flatMap(formsOf),
+    ];
+    const sent = cloud.sent.join('\n');
+    const logged = started.map((one) => one.output()).join('\n');
+    expect(sent).toContain('"grant":"recovery"');
+    expect(sent).toContain(`${device.deviceUuid}/connection/status`);
+    expect(logged).toContain('"OPERATING"');
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThan(7);
+      expect(sent).not.toContain(secret);
+      expect(logged).not.toContain(secret);
+    }
+  });
+});
+
+/** The private number of a key as a PEM, a JWK and a dump would show it. */
+function formsOf(pem: string): string[] {
+  const number = Buffer.from(createPrivateKey(pem).export({ format: 'jwk' }).d!, 'base64url');
+  // The number begins at the 36th byte of a PEM, so its base64 is the same there but for the last two symbols.
+  return [number.toString('base64url'), number.toString('hex'), number.toString('base64').slice(0, 42)];
+}
 
 const ssid = () =>
   (JSON.parse(readFileSync(join(stateDir, 'wifi.json'), 'utf8')) as { current: { ssid: string } }).current

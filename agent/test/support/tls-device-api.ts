@@ -13,6 +13,8 @@ export interface TlsDeviceApi {
   readonly url: string;
   /** CN of each device that is connected to the broker now. */
   readonly connected: Set<string>;
+  /** Everything that devices have sent, inside TLS: requests with their headers, and MQTT. */
+  readonly sent: string[];
   /** Whether the broker says no to everybody. */
   refusing: boolean;
   close(): Promise<void>;
@@ -28,10 +30,12 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
   const { key, cert } = await api.authority.issueServer();
   const ca = api.authority.certificatePem;
   server.setSecureContext({ key, cert, ca });
+  const sent: string[] = [];
   server.on('request', (request, response) => {
     void (async () => {
       let text = '';
       for await (const chunk of request) text += String(chunk);
+      sent.push(`${request.url} ${request.rawHeaders.join(' ')} ${text}`);
       const body = JSON.parse(text === '' ? '{}' : text) as never;
       try {
         const answer = await route(api, request.url ?? '', body, (request.socket as TLSSocket).authorized);
@@ -51,6 +55,7 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
   const options = { key, cert, ca, requestCert: true, rejectUnauthorized: true };
   const mqtt = createTlsServer(options, (socket) => {
     sockets.add(socket);
+    socket.on('data', (chunk) => sent.push(chunk.toString('latin1')));
     const device = String(socket.getPeerCertificate().subject.CN);
     serveMqtt(socket, {
       accepts: () => !cloud.refusing,
@@ -69,6 +74,7 @@ export async function startTlsDeviceApi(): Promise<TlsDeviceApi> {
     refusing: false,
     url: `https://127.0.0.1:${port}`,
     connected,
+    sent,
     async close() {
       server.closeAllConnections();
       server.close();

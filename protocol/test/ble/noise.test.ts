@@ -117,8 +117,8 @@ describe('an established session', () => {
     const { phone, device } = handshake();
     const [first, second] = [phone.send.encrypt(utf8('first')), phone.send.encrypt(utf8('second'))];
     expect(() => device.receive.decrypt(change(first))).toThrow('SESSION_BROKEN');
-    expect(() => device.receive.decrypt(first)).toThrow('SESSION_BROKEN');
     expect(() => device.receive.decrypt(second)).toThrow('SESSION_BROKEN');
+    expect(() => device.receive.decrypt(first)).toThrow('SESSION_BROKEN');
   });
 
   it('takes no message twice, none out of turn and none of its own', () => {
