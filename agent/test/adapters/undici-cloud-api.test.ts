@@ -105,7 +105,7 @@ describe('a network that does not work', () => {
 });
 
 describe('answers that are none', () => {
-  it('bounds their size', async () => {
+  it('API-10 bounds their size', async () => {
     const client = await serve((_request, response) => {
       response.writeHead(200);
       const chunk = Buffer.alloc(64 * 1024, 'x');

@@ -51,7 +51,7 @@ describe('when it runs', () => {
     }
   });
 
-  it('API8 is reached by its owner only: no network, no other role, no wrong password', async () => {
+  it('API-08 is reached by its owner only: no network, no other role, no wrong password', async () => {
     const { connection } = server;
     expect(await query(connection, 'show listen_addresses')).toEqual([{ listen_addresses: '' }]);
     expect((await stat(connection.host)).mode & 0o077).toBe(0);
@@ -68,7 +68,7 @@ describe('when it runs', () => {
     });
   });
 
-  it('API8 gives its role no right to run programs or read files of the machine', async () => {
+  it('API-08 gives its role no right to run programs or read files of the machine', async () => {
     await expect(query(server.connection, "copy (select 1) to program 'true'")).rejects.toMatchObject({
       code: '42501',
     });

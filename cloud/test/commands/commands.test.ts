@@ -259,7 +259,7 @@ describe('NET-07 a command that was committed and never published', () => {
     expect(device.orders).toHaveLength(2);
   });
 
-  it('reaches a device that was away when it comes, until it has expired', async () => {
+  it('CMD-05 reaches a device that was away when it comes, until it has expired', async () => {
     const clock = fakeClock();
     world = await liveWorld({ clock });
     const device = await world.newDevice();

@@ -15,7 +15,7 @@ describe('JSON that is fine', () => {
   ])('%s', (text) => expect(parseStrictJson(text)).toEqual(JSON.parse(text)));
 });
 
-describe('refusing JSON', () => {
+describe('CLM-09 refusing JSON', () => {
   const refused: [string, string, RegExp][] = [
     ['a duplicate key', '{"a":1,"b":2,"a":3}', /"a" stands twice/],
     ['a duplicate key in another spelling', '{"a":1,"\\u0061":3}', /"a" stands twice/],

@@ -108,7 +108,7 @@ describe('refusing a key of low order', () => {
   });
 });
 
-describe('an established session', () => {
+describe('BLE-06 an established session', () => {
   it.each([
     ['a flipped bit', (message: Uint8Array) => message.map((byte, at) => (at === 3 ? byte ^ 1 : byte))],
     ['a cut message', (message: Uint8Array) => message.slice(0, -1)],
