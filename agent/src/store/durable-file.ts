@@ -4,10 +4,10 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -38,15 +38,19 @@ export function writeDurableFile(path: string, content: string): void {
   syncFolder(folder);
 }
 
-/** Removes a file for good; that it is not there is no error. */
+/**
+ * Removes a file for good, and what a kill in the middle of {@link writeDurableFile} left of it: a temporary file holds
+ * the same secrets. That nothing is there is no error.
+ */
 export function removeDurableFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (cause) {
-    if (!isMissing(cause)) throw cause;
-    return;
-  }
-  syncFolder(dirname(path));
+  const folder = dirname(path);
+  const prefix = `.${basename(path)}.`;
+  const isLeftover = (name: string) =>
+    name.startsWith(prefix) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length));
+  const names = listIfThere(folder).filter((name) => name === basename(path) || isLeftover(name));
+  if (names.length === 0) return;
+  for (const name of names) rmSync(join(folder, name), { force: true });
+  syncFolder(folder);
 }
 
 /** The content, or `undefined` when there is no such file. @throws {NodeJS.ErrnoException} any other failure */
@@ -55,6 +59,15 @@ export function readFileIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     if (isMissing(cause)) return undefined;
+    throw cause;
+  }
+}
+
+function listIfThere(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (cause) {
+    if (isMissing(cause)) return [];
     throw cause;
   }
 }
