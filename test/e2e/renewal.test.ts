@@ -5,6 +5,7 @@ import { deviceApiPaths } from '@ares/protocol/http/device';
 import mqtt from 'mqtt';
 import { afterAll, expect, it } from 'vitest';
 import { eventually, temporaryHome } from '../support/ares-process.ts';
+import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
 
@@ -39,20 +40,7 @@ it('a device renews its certificate at two thirds of its life, works on, and the
   const claimed = await claimWith({
     folder: join(home.path, 'device'),
     cluster: cloud,
-    definition: {
-      componentType: 'burst',
-      kind: 'sensor',
-      pinRoles: [],
-      metrics: Array.from({ length: 50 }, (_, i) => ({
-        metric: `m${i}`,
-        unit: '1',
-        min: 0,
-        max: 1_000_000_000,
-        stateKey: `burst_m${i}`,
-      })),
-      actions: [],
-      sampleIntervalMs: 500,
-    },
+    definition: burstDefinition(500),
   });
   device = claimed;
   const stored = () =>

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { agent, eventually, temporaryHome } from '../support/ares-process.ts';
+import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
 import { killAndRevive } from '../support/kill.ts';
@@ -18,28 +19,17 @@ afterEach(async () => {
   home.remove();
 });
 
-const definition = {
-  componentType: 'burst',
-  kind: 'sensor' as const,
-  pinRoles: [],
-  metrics: Array.from({ length: 50 }, (_, i) => ({
-    metric: `m${i}`,
-    unit: '1',
-    min: 0,
-    max: 1_000_000_000,
-    stateKey: `burst_m${i}`,
-  })),
-  actions: [],
-  sampleIntervalMs: 100,
-};
-
 describe(`while ${READINGS} readings flow and agent, broker, ingest and database are killed at random`, () => {
   it('FSP-02 NET-01 NET-07 TEL-13 stores each reading exactly once, and in the end none is left on the device', async () => {
     const random = seededRandom();
     console.log(`seed ${random.seed} (ARES_SEED=${random.seed} repeats it)`);
     const cloud = await startCluster(join(home.path, 'cloud-home'));
     cluster = cloud;
-    const claimed = await claimWith({ folder: join(home.path, 'device'), cluster: cloud, definition });
+    const claimed = await claimWith({
+      folder: join(home.path, 'device'),
+      cluster: cloud,
+      definition: burstDefinition(100),
+    });
     device = claimed;
     const stored = async () =>
       Number((await cloud.sql<{ count: string }>('select count(*) from telemetry_data'))[0]?.count ?? 0);
