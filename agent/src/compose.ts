@@ -1,12 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createDriverRegistry, type DriverRegistry, type Hardware } from '@ares/hardware-drivers';
+import { createDriverRegistry, type DriverRegistry } from '@ares/hardware-drivers';
 import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
 import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { createShellGuard } from './adapters/shell-guard.ts';
-import { createSimulatedWifi } from './adapters/simulated-wifi.ts';
-import { createSystemClock } from './adapters/system-clock.ts';
+import { openClock, openHardware, openWifi } from './compose-board.ts';
 import type { AgentConfig } from './config.ts';
 import { type BoardFiles, linuxBoardFiles, readHardwareVersion } from './identity/board.ts';
 import { createCredentialsIssuer } from './identity/credentials-issuer.ts';
@@ -77,7 +76,7 @@ function ownFile(inSources: string, besideBundle: string): string {
  * @throws {IdentityError} when the device cannot know itself or its cloud; the message says what to do
  */
 export async function compose(config: AgentConfig): Promise<Agent> {
-  const clock = createSystemClock({ assumeSynchronised: config.simulateBoard !== undefined });
+  const clock = openClock(config);
   const logger = createLogger({
     write: (line) => void process.stdout.write(`${line}\n`),
     now: () => clock.now(),
@@ -159,7 +158,7 @@ export async function compose(config: AgentConfig): Promise<Agent> {
     marker: createResetMarker(paths.reset),
     store,
     holder,
-    wifi: createSimulatedWifi({ path: join(config.stateDir, 'wifi.json'), now: () => clock.now() }),
+    wifi: await openWifi(config, { clock, logger }),
     jobs,
     clock,
     logger,
@@ -168,15 +167,6 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   });
   await startGuard(guard, logger);
   return { device, logger, close: closer({ device, guard, store, logger }) };
-}
-
-async function openHardware(config: AgentConfig): Promise<Hardware> {
-  if (config.simulateBoard !== undefined) {
-    const { simulatedHardware } = await import('@ares/hardware-drivers/simulation');
-    return simulatedHardware(config.simulateBoard);
-  }
-  const { openPiHardware } = await import('@ares/hardware-drivers');
-  return openPiHardware();
 }
 
 async function openDrivers(config: AgentConfig): Promise<DriverRegistry> {

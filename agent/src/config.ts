@@ -11,7 +11,19 @@ export interface AgentConfig {
   readonly simulateBoard: string | undefined;
   /** Unix socket of the simulated radio. */
   readonly bleSocket: string;
-  readonly log: 'json' | 'plain';
+  /** Socket of the service that owns the radio; undefined when a child of the agent owns it. */
+  readonly radioSocket: string | undefined;
+  /** Library that drives the Bluetooth adapter of a real board. */
+  readonly bleLibrary: 'stoprocent' | 'abandonware';
+  /** How the adapter is taken: for this program alone, or shared with a Bluetooth daemon. */
+  readonly bleChannel: 'auto' | 'user' | 'raw';
+  /** What drives the lines of a real board; `auto` takes the first that is there, in this order. */
+  readonly gpio: 'auto' | 'chardev' | 'sysfs';
+  /** What joins networks on a real board; `none` leaves it to its administrator and refuses changes. */
+  readonly wifi: 'networkmanager' | 'none';
+  /** The button for Bluetooth and reset, and its LED, as BCM numbers. Unless said otherwise the button is pressed at the low level, the LED lit at the high one. */
+  readonly button: ButtonSettings | undefined;
+  readonly log: 'json' | 'plain' | 'journal';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Component type → folder or package of a driver by others. */
   readonly drivers: Readonly<Record<string, string>>;
@@ -19,6 +31,13 @@ export interface AgentConfig {
   readonly sampleIntervalMs: number | undefined;
   /** Pace of messages and reconnects where it differs from the defaults; from the file only. */
   readonly operating: Partial<Pick<OperatingConfig, keyof typeof pace>>;
+}
+
+export interface ButtonSettings {
+  readonly line: number;
+  readonly activeLow: boolean;
+  readonly led: number | undefined;
+  readonly ledActiveLow: boolean;
 }
 
 /** A setting cannot be used; the message names it and says what it must be. */
@@ -48,12 +67,31 @@ const pace = {
   reconnectCapMs: between(0, HOUR_MS),
 };
 
+const headerBcm = z
+  .int('must be a BCM number')
+  .check(
+    z.minimum(2, 'must be a BCM number from 2 to 27'),
+    z.maximum(27, 'must be a BCM number from 2 to 27'),
+  );
 const path = z.string().check(z.minLength(1, 'must not be empty'));
 const settingsSchema = z.strictObject({
   stateDir: z.optional(path),
   simulateBoard: z.optional(path),
   bleSocket: z.optional(path),
-  log: z.optional(z.enum(['json', 'plain'], 'must be json or plain')),
+  radioSocket: z.optional(path),
+  bleLibrary: z.optional(z.enum(['stoprocent', 'abandonware'], 'must be stoprocent or abandonware')),
+  bleChannel: z.optional(z.enum(['auto', 'user', 'raw'], 'must be auto, user or raw')),
+  gpio: z.optional(z.enum(['auto', 'chardev', 'sysfs'], 'must be auto, chardev or sysfs')),
+  wifi: z.optional(z.enum(['networkmanager', 'none'], 'must be networkmanager or none')),
+  button: z.optional(
+    z.strictObject({
+      line: headerBcm,
+      activeLow: z.optional(z.boolean()),
+      led: z.optional(headerBcm),
+      ledActiveLow: z.optional(z.boolean()),
+    }),
+  ),
+  log: z.optional(z.enum(['json', 'plain', 'journal'], 'must be json, plain or journal')),
   logLevel: z.optional(z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')),
   drivers: z.optional(z.record(z.string(), path)),
   sampleIntervalMs: z.optional(
@@ -66,8 +104,8 @@ export type Settings = z.infer<typeof settingsSchema>;
 
 const DEFAULT_STATE_DIR = '/var/lib/ares-agent';
 /**
- * Flags win over the environment (`ARES_STATE_DIR`, `ARES_SIMULATE_BOARD`, `ARES_BLE_SOCKET`, `ARES_LOG`,
- * `ARES_LOG_LEVEL`, `ARES_SAMPLE_INTERVAL_MS`), and that over the file.
+ * Flags win over the environment (`ARES_STATE_DIR`, `ARES_SIMULATE_BOARD`, `ARES_BLE_SOCKET`,
+ * `ARES_RADIO_SOCKET`, `ARES_LOG`, `ARES_LOG_LEVEL`, `ARES_SAMPLE_INTERVAL_MS`), and that over the file.
  *
  * @throws {ConfigError} with every fault of the first source that has one
  */
@@ -86,6 +124,12 @@ export function loadConfig(input: {
     stateDir,
     bleSocket,
     simulateBoard: all.simulateBoard === undefined ? undefined : resolve(all.simulateBoard),
+    radioSocket: all.radioSocket,
+    bleLibrary: all.bleLibrary ?? 'stoprocent',
+    bleChannel: all.bleChannel ?? 'auto',
+    gpio: all.gpio ?? 'auto',
+    wifi: all.wifi ?? 'networkmanager',
+    button: all.button === undefined ? undefined : withButtonDefaults(all.button),
     log: all.log ?? 'json',
     logLevel: all.logLevel ?? 'info',
     drivers: all.drivers ?? {},
@@ -94,12 +138,22 @@ export function loadConfig(input: {
   };
 }
 
+function withButtonDefaults({
+  line,
+  activeLow = true,
+  led,
+  ledActiveLow = false,
+}: NonNullable<Settings['button']>) {
+  return { line, activeLow, led, ledActiveLow };
+}
+
 function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
   const interval = env.ARES_SAMPLE_INTERVAL_MS;
   return withoutUndefined({
     stateDir: env.ARES_STATE_DIR,
     simulateBoard: env.ARES_SIMULATE_BOARD,
     bleSocket: env.ARES_BLE_SOCKET,
+    radioSocket: env.ARES_RADIO_SOCKET,
     log: env.ARES_LOG,
     logLevel: env.ARES_LOG_LEVEL,
     sampleIntervalMs: interval === undefined ? undefined : Number(interval),
