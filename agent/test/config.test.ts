@@ -31,7 +31,7 @@ describe('the settings', () => {
   });
 
   it.each([
-    ['a flag', () => load({ log: 'yaml' }), /command line: log: must be json or plain/],
+    ['a flag', () => load({ log: 'yaml' }), /command line: log: must be json, plain or journal/],
     ['a variable', () => load({}, { ARES_SAMPLE_INTERVAL_MS: 'soon' }), /environment: sampleIntervalMs/],
     [
       'a pace',
