@@ -15,6 +15,7 @@ const rooms: Record<string, RegExp> = {
   'rate-limiter-flexible': /^cloud\/src\/(http|adapters)\//,
   undici: /^(agent|cloud)\/src\/adapters\/|^cloud\/src\/(cli|demo)\//,
   systeminformation: /^agent\/src\/adapters\//,
+  '@stoprocent/noble': /^cloud\/src\/adapters\//,
   onoff: /^hardware-drivers\/src\/gpio\//,
   'node:sqlite': /^agent\/src\/store\//,
   commander: /^(agent|cloud)\/src\/cli\//,

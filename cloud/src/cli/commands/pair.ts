@@ -1,41 +1,49 @@
 import { join } from 'node:path';
+import type { WifiSettings } from '@ares/protocol/ble';
+import { type BleLink, parseLabel } from '@ares/protocol/ble';
 import type { Command } from 'commander';
 import { connectSimulatedBle } from '../../adapters/simulated-ble-central.ts';
 import type { PairingEvent } from '../../phone/pair.ts';
 import { greenhouseWifi, pairVirtualPi } from '../../phone/simulated-phone.ts';
+import { CliError } from '../cli-error.ts';
 import { piFolder } from '../home.ts';
 import { printJson } from '../output.ts';
 import type { CliContext } from '../program.ts';
 
+const FIND_WITHIN_MS = 30_000;
+
 interface Options {
   readonly setupCode: string;
+  readonly bluetooth?: boolean;
   readonly socket?: string;
   readonly ssid?: string;
   readonly wifiPassword?: string;
+  readonly keepNetwork?: boolean;
 }
 
 /** `ares pair`: what a phone does. */
 export function pairCommand(program: Command, context: CliContext): void {
   program
     .command('pair')
-    .description('become the owner of a device over (simulated) Bluetooth')
-    .requiredOption('--setup-code <code>', 'from the label of the device')
+    .description('become the owner of a device over Bluetooth')
+    .requiredOption(
+      '--setup-code <code>',
+      'from the label of the device, or the whole content of its QR code',
+    )
+    .option('--bluetooth', 'by the Bluetooth adapter of this computer, for a real device')
     .option('--socket <path>', 'radio of the simulated device (default: the one of npm start)')
     .option('--ssid <name>', 'Wi-Fi that the device shall join (default: the one of the virtual Pi)')
     .option('--wifi-password <password>', 'its password')
+    .option('--keep-network', 'the device has its network already, by cable for instance')
     .action(async (options: Options) => {
+      const label = /^ARES:/i.test(options.setupCode) ? parseLabel(options.setupCode) : undefined;
       const { client } = await context.signIn();
       const deviceUuid = await pairVirtualPi({
-        link: await connectSimulatedBle(options.socket ?? join(piFolder(context.home), 'ble.sock')),
-        setupCode: options.setupCode,
+        link: await connect(options, context, label?.uuid),
+        setupCode: label?.setupCode ?? options.setupCode,
+        ...(label !== undefined && { expectedUuid: label.uuid }),
         client,
-        wifi:
-          options.ssid === undefined
-            ? greenhouseWifi
-            : {
-                ssid: options.ssid,
-                ...(options.wifiPassword !== undefined && { password: options.wifiPassword }),
-              },
+        wifi: networkOf(options),
         // Something must be measured for a first reading; every Pi has a processor.
         components: [{ componentType: 'cpu' }],
         onEvent: (event) => {
@@ -45,6 +53,22 @@ export function pairCommand(program: Command, context: CliContext): void {
       if (context.json()) return printJson({ deviceUuid, paired: true });
       console.log(`${deviceUuid} is yours. See: npm run ares -- device state ${deviceUuid.slice(0, 8)}`);
     });
+}
+
+function networkOf({ ssid, wifiPassword, keepNetwork }: Options): WifiSettings | undefined {
+  if (keepNetwork === true) {
+    if (ssid !== undefined) throw new CliError('Give --ssid or --keep-network, not both.');
+    return undefined;
+  }
+  if (ssid === undefined) return greenhouseWifi;
+  return { ssid, ...(wifiPassword !== undefined && { password: wifiPassword }) };
+}
+
+async function connect(options: Options, context: CliContext, deviceUuid?: string): Promise<BleLink> {
+  if (options.bluetooth !== true)
+    return connectSimulatedBle(options.socket ?? join(piFolder(context.home), 'ble.sock'));
+  const { connectBluetooth } = await import('../../adapters/noble-ble-central.ts');
+  return connectBluetooth({ ...(deviceUuid !== undefined && { deviceUuid }), timeoutMs: FIND_WITHIN_MS });
 }
 
 /** One line per event for a person. */
