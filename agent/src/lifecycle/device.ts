@@ -68,7 +68,7 @@ export function createDevice(ports: DevicePorts): Device {
         // On the disk before the state says so: a start in between finds a journal that it may drop.
         journal.save({
           v: 1,
-          wifi: network,
+          ...(network !== undefined && { wifi: network }),
           apiUrl,
           claim: { claimId, nonce },
           phoneTime,

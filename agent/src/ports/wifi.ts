@@ -36,7 +36,10 @@ export interface Wifi {
     credentials: WifiCredentials,
     options: { readonly rollbackAfterMs: number; readonly signal: AbortSignal },
   ): Promise<void>;
-  /** Resolves when the network has given an address. @throws {WifiError} ADDRESS_TIMEOUT */
+  /**
+   * Resolves when the network of the trial has given an address; without a trial, when the device has one by any
+   * interface, a cable for instance. @throws {WifiError} ADDRESS_TIMEOUT
+   */
   waitForAddress(signal: AbortSignal): Promise<void>;
   /** Whether a trial is still under way, also one that an earlier process began. */
   inTrial(): Promise<boolean>;

@@ -5,7 +5,8 @@ import { PROVISIONING_STEPS } from './steps.ts';
 
 const journalSchema = z.strictObject({
   v: z.literal(1),
-  wifi: z.strictObject({ ssid: z.string(), password: z.optional(z.string()) }),
+  /** Absent: the device keeps the network that it has. */
+  wifi: z.optional(z.strictObject({ ssid: z.string(), password: z.optional(z.string()) })),
   apiUrl: z.string(),
   claim: z.strictObject({ claimId: z.string(), nonce: z.string() }),
   /** The phone's clock in epoch ms: a floor for the device's. */

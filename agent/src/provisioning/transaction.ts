@@ -106,8 +106,11 @@ function createExecutors(ports: ProvisioningPorts, begun: ProvisioningJournal) {
   const { apiUrl, claim, phoneTime } = begun;
   let credentials: AnsweredCredentials | undefined;
   const steps: { readonly [S in EffectStep]: (signal: AbortSignal) => Promise<void> } = {
-    wifi: (signal) =>
-      wifi.beginTrial(begun.wifi, { rollbackAfterMs: config.cumulativeMs + config.perStepMs, signal }),
+    wifi: async (signal) => {
+      const rollbackAfterMs = config.cumulativeMs + config.perStepMs;
+      if (begun.wifi === undefined) await wifi.rollbackTrial();
+      else await wifi.beginTrial(begun.wifi, { rollbackAfterMs, signal });
+    },
     address: (signal) => wifi.waitForAddress(signal),
     // The phone's time only tells that the clock cannot be right yet; whether it is, TLS and NTP decide.
     clock: async (signal) => {
@@ -149,7 +152,7 @@ async function commit(ports: ProvisioningPorts, journal: ProvisioningJournal): P
   const { journal: journals, credentials: store, wifi, progress } = ports;
   journals.save({ ...journal, step: 'commit' });
   const pending = store.loadPending();
-  if (!(await wifi.inTrial())) {
+  if (journal.wifi !== undefined && !(await wifi.inTrial())) {
     // A start after a power cut: the trial is gone and the network is joined for good.
     await wifi
       .beginTrial(journal.wifi, {

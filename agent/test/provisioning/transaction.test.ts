@@ -1,6 +1,7 @@
 import { PROVISIONING_STEPS as wireSteps } from '@ares/protocol/ble';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CloudApiError } from '../../src/ports/cloud-api.ts';
+import { WifiError } from '../../src/ports/wifi.ts';
 import { PROVISIONING_STEPS } from '../../src/provisioning/steps.ts';
 import { runProvisioning } from '../../src/provisioning/transaction.ts';
 import { API_URL, type BootedDevice, createDeviceWorld, type DeviceWorld } from '../support/device-world.ts';
@@ -40,6 +41,9 @@ afterEach(() => {
 const HOME = { ssid: 'home', password: 'the old password' };
 const GREENHOUSE = { ssid: 'greenhouse', password: 'growgrowgrow' };
 
+/** Stands for a request without `wifi`. */
+const KEEP = { ssid: '' };
+
 /** A device that has a network already, as after a Wi-Fi set by an earlier owner's installer. */
 async function bootOnHomeWifi(): Promise<BootedDevice> {
   const device = world.boot();
@@ -51,7 +55,7 @@ async function bootOnHomeWifi(): Promise<BootedDevice> {
 function begin(device: BootedDevice, wifi: { ssid: string; password?: string } = GREENHOUSE): void {
   device.journal.save({
     v: 1,
-    wifi,
+    ...(wifi !== KEEP && { wifi }),
     apiUrl: API_URL,
     claim: world.api.claim(),
     phoneTime: Date.now(),
@@ -111,6 +115,16 @@ describe('when everything works', () => {
     expect(device.progress.reports().map(({ result }) => result)).toEqual(wireSteps.map(() => 'ok'));
   });
 
+  it('a device that keeps its network is provisioned over it and joins nothing', async () => {
+    const device = await bootOnHomeWifi();
+    begin(device, KEEP);
+    const joined = vi.spyOn(device.wifi, 'beginTrial');
+    expect(await finish(device)).toMatchObject({ kind: 'provisioned' });
+    expect(joined).not.toHaveBeenCalled();
+    expect(await ssid()).toBe('home');
+    expect(device.progress.reports().map(({ result }) => result)).toEqual(wireSteps.map(() => 'ok'));
+  });
+
   it('names the steps as the Bluetooth conversation does', () => {
     expect(PROVISIONING_STEPS).toEqual(wireSteps);
   });
@@ -147,6 +161,17 @@ describe('when a step fails', () => {
     begin(device);
     world.api.fault = new CloudApiError(fault, 'out of order');
     expect(await finish(device)).toMatchObject({ kind: 'failed', step, error: { code } });
+    await expectUntouched(device);
+  });
+
+  it('BLE-11 a device that keeps its network has no address: says so and is as before', async () => {
+    const device = await bootOnHomeWifi();
+    begin(device, KEEP);
+    device.wifi.waitForAddress = async () => {
+      throw new WifiError('ADDRESS_TIMEOUT', 'no cable');
+    };
+    const error = { code: 'ADDRESS_TIMEOUT' };
+    expect(await finish(device)).toMatchObject({ kind: 'failed', step: 'address', error });
     await expectUntouched(device);
   });
 

@@ -37,9 +37,13 @@ export class PairingError extends Error {
  */
 export async function pairDevice(options: {
   readonly link: BleLink;
-  readonly setupCode: string;
+  /** As typed, or its 16 bytes. */
+  readonly setupCode: string | Uint8Array;
+  /** From the QR code: refuses another device. */
+  readonly expectedUuid?: string;
   readonly client: Pick<Client, 'claim'>;
-  readonly wifi: WifiSettings;
+  /** `undefined`: the device keeps the network that it has. */
+  readonly wifi: WifiSettings | undefined;
   readonly random: (length: number) => Uint8Array;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
@@ -58,7 +62,7 @@ export async function pairDevice(options: {
     const claim = await client.claim({ body: { cpuSerial, deviceUuid, identityKeyHash } });
     onEvent({ event: 'claimed', claimId: claim.claimId, expiresAt: claim.expiresAt });
     await device.provision({
-      wifi: options.wifi,
+      ...(options.wifi !== undefined && { wifi: options.wifi }),
       apiUrl: claim.deviceApiUrl,
       claimId: claim.claimId,
       nonce: claim.nonce,

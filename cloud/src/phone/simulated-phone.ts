@@ -35,9 +35,12 @@ export async function connectWithin(socket: string, milliseconds: number): Promi
 /** Pairs over a simulated radio and attaches what is missing of `components` once the device is owned. */
 export async function pairVirtualPi(options: {
   readonly link: BleLink;
-  readonly setupCode: string;
+  /** As typed, or its 16 bytes. */
+  readonly setupCode: string | Uint8Array;
+  /** From the QR code: refuses another device. */
+  readonly expectedUuid?: string;
   readonly client: Client;
-  readonly wifi: WifiSettings;
+  readonly wifi: WifiSettings | undefined;
   readonly components: readonly {
     componentType: string;
     pins?: Record<string, number>;

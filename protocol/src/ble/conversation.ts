@@ -51,7 +51,8 @@ export const requestSchemas = {
   'wifi-scan': z.strictObject({ type: z.literal('wifi-scan') }),
   provision: z.strictObject({
     type: z.literal('provision'),
-    wifi,
+    /** Absent: the device keeps the network that it has, for instance by cable. */
+    wifi: z.optional(wifi),
     /** Base URL of the cloud's device API. */
     apiUrl,
     /** Id and nonce from the answer to `POST /api/devices/claim`. */
