@@ -39,9 +39,9 @@ const { metafile } = await build({
   legalComments: 'none',
   metafile: true,
 });
-for await (const script of glob('src/**/*.sh', { cwd: here('.') }))
-  await copyFile(here(script), join(outdir, basename(script)));
-await copyFile(here('../hardware-drivers/src/gpio/line-holder.sh'), join(outdir, 'line-holder.sh'));
+// The guard of the outputs and who holds their lines.
+for await (const script of glob('{agent,hardware-drivers}/src/**/*.sh', { cwd: here('..') }))
+  await copyFile(here(`../${script}`), join(outdir, basename(script)));
 if (values.metafile !== undefined) await writeFile(values.metafile, JSON.stringify(metafile));
 const outputs = Object.values(metafile.outputs);
 const megabytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
