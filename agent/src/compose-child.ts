@@ -1,5 +1,9 @@
 import { type JobLoaders, openParentPipe, runJob } from './children/run-child.ts';
+import type { BlePeripheral } from './ports/ble-peripheral.ts';
 import type { BleChildInput } from './ports/child-jobs.ts';
+import type { Clock } from './ports/clock.ts';
+
+const EXIT_AFTER_MS = 300;
 
 async function cloudCalls() {
   const { createCloudCalls } = await import('./children/jobs/cloud-calls.ts');
@@ -25,15 +29,37 @@ export async function runChild(job: string): Promise<void> {
   const pipe = openParentPipe();
   if (job === 'ble') {
     const { runBleChild } = await import('./children/ble-child.ts');
-    const { createSimulatedBlePeripheral } = await import('./adapters/simulated-ble-peripheral.ts');
-    const input = (await pipe.input) as BleChildInput;
     const { createSystemClock } = await import('./adapters/system-clock.ts');
-    const peripheral = createSimulatedBlePeripheral(input);
-    await runBleChild({ pipe, input, peripheral, clock: createSystemClock() });
+    const clock = createSystemClock();
+    const input = (await pipe.input) as BleChildInput;
+    await runBleChild({ pipe, input, peripheral: await openPeripheral(input, clock), clock });
   } else {
     await runJob(job, loaders, pipe);
   }
-  // Sockets and timers of libraries must not keep a child whose work is done.
   process.exitCode = 0;
   process.stdin.destroy();
+  // Sockets and timers of libraries must not keep a child whose work is done.
+  setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
+}
+
+async function openPeripheral({ radio, deviceUuid }: BleChildInput, clock: Clock): Promise<BlePeripheral> {
+  if (radio.kind === 'simulated') {
+    const { createSimulatedBlePeripheral } = await import('./adapters/simulated-ble-peripheral.ts');
+    return createSimulatedBlePeripheral(radio);
+  }
+  const { createBlenoPeripheral } = await import('./adapters/bleno-peripheral.ts');
+  const { advertisedName } = await import('./adapters/bluetooth/advertisement.ts');
+  const { chooseAdapter, hasAdapter } = await import('./adapters/bluetooth/choose-adapter.ts');
+  const { loadAbandonwareBleno, loadStoprocentBleno } = await import('./adapters/bluetooth/load-bleno.ts');
+  const { unblockBluetooth } = await import('./adapters/bluetooth/rfkill.ts');
+  return createBlenoPeripheral({
+    load: radio.library === 'stoprocent' ? loadStoprocentBleno : loadAbandonwareBleno,
+    name: advertisedName(deviceUuid),
+    clock,
+    prepare() {
+      unblockBluetooth();
+      return chooseAdapter(radio.channel);
+    },
+    present: ({ index }) => hasAdapter(index),
+  });
 }

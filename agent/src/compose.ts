@@ -19,6 +19,7 @@ import { createSessionHolder, sessionCredentials } from './lifecycle/session-hol
 import type { LifecycleState } from './lifecycle/transitions.ts';
 import { defaultOperatingConfig } from './operate/config.ts';
 import { createOperatingSession } from './operate/session.ts';
+import type { RadioSettings } from './ports/child-jobs.ts';
 import type { ComponentSource } from './ports/component-source.ts';
 import { createLogger, type Logger } from './ports/logger.ts';
 import { defaultFailSafe } from './provisioning/fail-safe.ts';
@@ -61,8 +62,15 @@ export function openLifecycleStore(paths: DevicePaths) {
 }
 
 /** Children are this program: its source file, or the bundle that this file is part of. */
-export function openChildJobs() {
-  return createChildProcessJobs({ mainFile: ownFile(`main${extname(import.meta.url)}`, 'ares-agent.mjs') });
+export function openChildJobs(radioSocket?: string) {
+  const mainFile = ownFile(`main${extname(import.meta.url)}`, 'ares-agent.mjs');
+  return createChildProcessJobs({ mainFile, radioSocket });
+}
+
+/** A simulated board has a simulated radio. */
+function radioOf(config: AgentConfig): RadioSettings {
+  if (config.simulateBoard !== undefined) return { kind: 'simulated', socketPath: config.bleSocket };
+  return { kind: 'bluetooth', library: config.bleLibrary, channel: config.bleChannel };
 }
 
 /** A file of this program, in its sources or beside its bundle. */
@@ -88,7 +96,7 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   const local = openLocalIdentity(config);
   const { identity } = local;
   const reloadLocal = () => openLocalIdentity(config);
-  const jobs = openChildJobs();
+  const jobs = openChildJobs(config.radioSocket);
   const credentials = createCredentialsStore(paths);
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
   const guard = createShellGuard({
@@ -163,7 +171,7 @@ export async function compose(config: AgentConfig): Promise<Agent> {
     clock,
     logger,
     random: random.fraction,
-    config: { agentVersion, bleSocket: config.bleSocket, failSafe: defaultFailSafe },
+    config: { agentVersion, radio: radioOf(config), failSafe: defaultFailSafe },
   });
   await startGuard(guard, logger);
   return { device, logger, close: closer({ device, guard, store, logger }) };

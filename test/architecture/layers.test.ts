@@ -16,6 +16,8 @@ const rooms: Record<string, RegExp> = {
   undici: /^(agent|cloud)\/src\/adapters\/|^cloud\/src\/(cli|demo)\//,
   systeminformation: /^agent\/src\/adapters\//,
   '@stoprocent/noble': /^cloud\/src\/adapters\//,
+  '@stoprocent/bleno': /^agent\/src\/adapters\//,
+  '@abandonware/bleno': /^agent\/src\/adapters\//,
   onoff: /^hardware-drivers\/src\/gpio\//,
   'node:sqlite': /^agent\/src\/store\//,
   commander: /^(agent|cloud)\/src\/cli\//,

@@ -22,7 +22,7 @@ it.each([
   mkdirSync(join(socketPath, '..'), { recursive: true });
   const peripheral = createSimulatedBlePeripheral({ socketPath });
   const info = new Uint8Array([1, 2, 3]);
-  await peripheral.open({ info: () => info, connected: () => {} });
+  await peripheral.open({ info: () => info, connected: () => {}, failed: () => {} });
   peripheral.setAdvertising(true);
   const link = await connectSimulatedBle(socketPath);
   expect(Buffer.from(await link.readInfo())).toEqual(Buffer.from(info));
@@ -33,7 +33,7 @@ it.each([
 it('BLE-03 a program that connects and says nothing keeps no phone out', async () => {
   const socketPath = join(folder, 'ble.sock');
   const peripheral = createSimulatedBlePeripheral({ socketPath, connectWithinMs: 20 });
-  await peripheral.open({ info: () => new Uint8Array(), connected: () => {} });
+  await peripheral.open({ info: () => new Uint8Array(), connected: () => {}, failed: () => {} });
   peripheral.setAdvertising(true);
   const silent = connect(socketPath);
   silent.resume();

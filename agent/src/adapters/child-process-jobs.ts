@@ -1,21 +1,30 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import type { ChildChannel, ChildJobs, JobName, JobOutcome, JobTable } from '../ports/child-jobs.ts';
 import { CloudApiError } from '../ports/cloud-api.ts';
+import { readJsonLines } from './json-lines.ts';
+import { openSocketChild } from './socket-child-channel.ts';
 
 const KILL_AFTER_MS = 1_000;
 
 /** The resident process runs without compilers to stay small; children live too briefly, and undici needs WebAssembly. */
-const residentOnlyFlags: readonly string[] = ['--lite-mode', '--jitless'];
+export const residentOnlyFlags: readonly string[] = ['--lite-mode', '--jitless'];
 
 /**
  * Children are this very program, started with the same runtime and flags.
  * @param options.mainFile the file of `main.ts`, or the bundle that holds it
+ * @param options.radioSocket where the service listens that owns the radio, if it is not a child of this process
  */
-export function createChildProcessJobs(options: { readonly mainFile: string }): ChildJobs {
+export function createChildProcessJobs(options: {
+  readonly mainFile: string;
+  readonly radioSocket?: string | undefined;
+}): ChildJobs {
+  const { radioSocket: socketPath } = options;
   const open = (job: string, input: unknown): ChildChannel => openChild(options.mainFile, job, input);
   return {
-    openBle: (input) => open('ble', input),
+    openBle: (input) =>
+      socketPath === undefined
+        ? open('ble', input)
+        : openSocketChild({ socketPath, input, advice: 'Is ares-agent-radio.socket enabled and active?' }),
     run: <J extends JobName>(
       job: J,
       input: JobTable[J]['input'],
@@ -60,15 +69,14 @@ function openChild(mainFile: string, job: string, input: unknown): ChildChannel 
   let asked = false;
   let failure: Error | undefined;
   let listener: (message: unknown) => void = () => {};
-  const lines = createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY });
-  lines.on('line', (line) => {
-    try {
-      listener(JSON.parse(line));
-    } catch (cause) {
-      failure = new Error('the child wrote something that is no message', { cause });
+  readJsonLines(
+    child.stdout,
+    (message) => listener(message),
+    (error) => {
+      failure = error;
       child.kill('SIGKILL');
-    }
-  });
+    },
+  );
   // A child that is gone cannot be written to; `closed` tells.
   child.stdin.on('error', () => {});
   child.once('error', (error) => {

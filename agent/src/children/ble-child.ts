@@ -37,13 +37,18 @@ export async function runBleChild(ports: {
     },
     onConfirmed: () => send({ type: 'confirmed' }),
     onFailed: (reason, failuresInARow) => send({ type: 'failed-session', reason, failuresInARow }),
+    onRadioFailed: (error) => giveUp(error),
   });
+  const finished = Promise.withResolvers<void>();
+  const giveUp = (cause: unknown) => {
+    send({ type: 'unavailable', detail: cause instanceof Error ? cause.message : String(cause) });
+    finished.resolve();
+  };
   const settled = (id: number) => {
     const answer = waiting.get(id);
     waiting.delete(id);
     return answer;
   };
-  const finished = Promise.withResolvers<void>();
   pipe.gone.addEventListener('abort', () => finished.resolve());
   pipe.onMessage((raw) => {
     const message = raw as ToBleChild;
@@ -62,8 +67,7 @@ export async function runBleChild(ports: {
     await service.open();
     send({ type: 'open' });
   } catch (cause) {
-    send({ type: 'unavailable', detail: cause instanceof Error ? cause.message : String(cause) });
-    finished.resolve();
+    giveUp(cause);
   }
   await finished.promise;
   await service.close();

@@ -43,12 +43,13 @@ async function attempt(name: string, loaders: JobLoaders, pipe: ParentPipe): Pro
   }
 }
 
-/** The pipe on this process's stdin and stdout. */
+/** The pipe on this process's stdin and stdout, two pipes or one socket. */
 export function openParentPipe(): ParentPipe {
   const gone = new AbortController();
   // Ctrl-C reaches the whole process group; the parent decides when its children end, by closing the pipe.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-  process.stdout.on('error', () => gone.abort());
+  // Both may be one socket, which fails when the parent is killed with something unread.
+  for (const stream of [process.stdin, process.stdout]) stream.on('error', () => gone.abort());
   const first = Promise.withResolvers<unknown>();
   let started = false;
   // The job is still being loaded when the first messages come.
@@ -61,6 +62,7 @@ export function openParentPipe(): ParentPipe {
     started = true;
     first.resolve(message);
   });
+  lines.on('error', () => gone.abort());
   lines.once('close', () => gone.abort());
   return {
     input: first.promise,

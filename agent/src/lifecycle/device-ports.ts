@@ -2,7 +2,7 @@ import type { CredentialsIssuer } from '../identity/credentials-issuer.ts';
 import type { CredentialsStore } from '../identity/credentials-store.ts';
 import type { LocalIdentity } from '../identity/identity-store.ts';
 import type { Trust } from '../identity/types.ts';
-import type { ChildJobs } from '../ports/child-jobs.ts';
+import type { ChildJobs, RadioSettings } from '../ports/child-jobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Wifi } from '../ports/wifi.ts';
@@ -34,7 +34,7 @@ export interface DevicePorts {
   random(): number;
   readonly config: {
     readonly agentVersion: string;
-    readonly bleSocket: string;
+    readonly radio: RadioSettings;
     readonly failSafe: FailSafeConfig;
   };
 }

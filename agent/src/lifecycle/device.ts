@@ -102,7 +102,7 @@ export function createDevice(ports: DevicePorts): Device {
   const ble = createBleWindow({
     jobs,
     input: {
-      socketPath: config.bleSocket,
+      radio: config.radio,
       deviceUuid: identity.deviceUuid,
       setupCodeHex: local.setupCodeHex,
     },

@@ -1,6 +1,6 @@
 /** A phone that is connected. */
 export interface PeripheralConnection {
-  /** Bytes that one notification carries: ATT MTU - 3. */
+  /** Bytes that one notification carries now: ATT MTU - 3. It grows when the phone asks for a larger MTU. */
   readonly mtuPayload: number;
   /** Sets the one listener for writes to `request`. */
   onWrite(listener: (chunk: Uint8Array) => void): void;
@@ -18,6 +18,8 @@ export interface BlePeripheral {
     /** Bytes of the `info` characteristic, read anew for each read. */
     info(): Uint8Array;
     connected(connection: PeripheralConnection): void;
+    /** The radio stopped working, for good; nothing more will come. */
+    failed(error: Error): void;
   }): Promise<void>;
   /** Whether phones can find it and connect. A connection that stands is not touched. */
   setAdvertising(on: boolean): void;

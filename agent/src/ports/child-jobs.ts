@@ -88,9 +88,21 @@ export interface ChildJobs {
   openBle(input: BleChildInput): ChildChannel;
 }
 
+/** What carries the Bluetooth service. */
+export type RadioSettings =
+  /** Phones are processes that connect to this Unix socket. */
+  | { readonly kind: 'simulated'; readonly socketPath: string }
+  /** The Bluetooth adapter of this computer. */
+  | {
+      readonly kind: 'bluetooth';
+      readonly library: 'stoprocent' | 'abandonware';
+      /** `auto`: for this program alone, unless something is connected by every adapter. */
+      readonly channel: 'auto' | 'user' | 'raw';
+    };
+
 /** What the Bluetooth child must know from the start. */
 export interface BleChildInput {
-  readonly socketPath: string;
+  readonly radio: RadioSettings;
   readonly deviceUuid: string;
   readonly setupCodeHex: string;
 }

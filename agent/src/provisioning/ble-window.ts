@@ -23,15 +23,19 @@ export interface BleWindow {
   close(lingerMs?: number): Promise<void>;
   setState(state: BleDeviceState): void;
   readonly isOpen: boolean;
+  /** Why phones find nothing although it is open, for its owner; undefined when the radio works. */
+  readonly problem: string | undefined;
 }
 
 const REOPEN_AFTER_MS = 5_000;
+const REOPEN_MAX_MS = 60_000;
 
 /**
  * Keeps a child that owns the radio alive exactly while the window is open.
  *
- * Invariants: at most one child; a child that dies by itself is replaced after five seconds while the window is
- * open; each learns the present state before it advertises.
+ * Invariants: at most one child; a child that ends by itself is replaced while the window is open, after five
+ * seconds and, as long as the radio cannot be used, after twice as long each time up to a minute; each learns the
+ * present state before it advertises.
  */
 export function createBleWindow(ports: {
   readonly jobs: ChildJobs;
@@ -49,6 +53,8 @@ export function createBleWindow(ports: {
   let cancelTimer: () => void = () => {};
   let cancelReopen: () => void = () => {};
   let closing: Promise<void> | undefined;
+  let problem: string | undefined;
+  let reopenAfterMs = REOPEN_AFTER_MS;
 
   const tell = (to: ChildChannel | undefined, message: ToBleChild) => to?.send(message);
 
@@ -67,9 +73,14 @@ export function createBleWindow(ports: {
   const listen = (from: ChildChannel, message: FromBleChild) => {
     switch (message.type) {
       case 'open':
+        problem = undefined;
+        reopenAfterMs = REOPEN_AFTER_MS;
         return logger.info('Bluetooth is open', { state });
       case 'unavailable':
-        return logger.error('Bluetooth cannot be used', { detail: message.detail });
+        // Once for each reason: it is tried again and again.
+        if (problem !== message.detail) logger.error('Bluetooth cannot be used', { detail: message.detail });
+        problem = message.detail;
+        return;
       case 'confirmed':
         return logger.info('a phone that knows the setup code has connected');
       case 'failed-session':
@@ -91,13 +102,19 @@ export function createBleWindow(ports: {
       if (child !== own) return;
       child = undefined;
       if (!wanted) return;
-      logger.warn('the Bluetooth process ended and is started again', { cause: error });
-      cancelReopen = clock.after(REOPEN_AFTER_MS, start);
+      if (problem === undefined) {
+        logger.warn('the Bluetooth process ended and is started again', { cause: error });
+        problem = 'The Bluetooth process ended by itself and is started again.';
+      }
+      cancelReopen = clock.after(reopenAfterMs, start);
+      reopenAfterMs = Math.min(reopenAfterMs * 2, REOPEN_MAX_MS);
     });
   };
 
   const close = async (lingerMs = 0) => {
     wanted = false;
+    problem = undefined;
+    reopenAfterMs = REOPEN_AFTER_MS;
     cancelTimer();
     cancelReopen();
     const own = child;
@@ -135,6 +152,9 @@ export function createBleWindow(ports: {
     },
     get isOpen() {
       return wanted;
+    },
+    get problem() {
+      return problem;
     },
   };
 }

@@ -22,6 +22,8 @@ export interface GattServicePorts {
   handle(request: BleRequest): Promise<BleResponse>;
   onConfirmed(): void;
   onFailed(reason: string, failuresInARow: number): void;
+  /** The radio stopped working. */
+  onRadioFailed(error: Error): void;
 }
 
 export interface GattService {
@@ -72,7 +74,10 @@ export function createGattService(ports: GattServicePorts): GattService {
       uuid: ports.deviceUuid,
       setupCode: ports.setupCode,
       random: ports.random,
-      mtuPayload: connection.mtuPayload,
+      // A phone asks for a larger MTU after it has connected.
+      get mtuPayload() {
+        return connection.mtuPayload;
+      },
       state: () => state ?? 'resetting',
       handle: (request) => ports.handle(request),
       send: (chunk) => connection.notify(chunk),
@@ -112,6 +117,7 @@ export function createGattService(ports: GattServicePorts): GattService {
       peripheral.open({
         info: () => encodeInfo({ uuid: ports.deviceUuid, state: state ?? 'resetting' }),
         connected,
+        failed: (error) => ports.onRadioFailed(error),
       }),
     setState(next) {
       state = next;

@@ -54,7 +54,11 @@ async function operating() {
     store,
     holder: createSessionHolder({ clock: booted.clock, create: () => session }),
     random: () => 0,
-    config: { agentVersion: '0.0.0', bleSocket: '', failSafe: defaultFailSafe },
+    config: {
+      agentVersion: '0.0.0',
+      radio: { kind: 'simulated', socketPath: '' },
+      failSafe: defaultFailSafe,
+    },
   });
   return { booted, device, lifecycle, radio };
 }

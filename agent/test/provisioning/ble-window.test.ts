@@ -42,7 +42,7 @@ function world() {
   const clock = createFakeClock();
   const window = createBleWindow({
     jobs,
-    input: { socketPath: '', deviceUuid: '', setupCodeHex: '' },
+    input: { radio: { kind: 'simulated', socketPath: '' }, deviceUuid: '', setupCodeHex: '' },
     clock,
     logger: silentLogger,
     state: 'provisioned',
@@ -97,6 +97,31 @@ describe('the Bluetooth window', () => {
     await window.close();
     await clock.advance(60_000);
     expect(alive()).toBe(0);
+  });
+
+  it('says why phones find nothing until the radio works, and tries ever less often', async () => {
+    const { window, clock, children } = world();
+    window.open();
+    await settle();
+    for (const pauseMs of [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]) {
+      children.at(-1)?.say({ type: 'unavailable', detail: 'Bluetooth is blocked by rfkill.' });
+      children.at(-1)?.die();
+      await settle();
+      expect(window.problem).toBe('Bluetooth is blocked by rfkill.');
+      const before = children.length;
+      await clock.advance(pauseMs - 1);
+      expect(children).toHaveLength(before);
+      await clock.advance(1);
+      await settle();
+      expect(children).toHaveLength(before + 1);
+    }
+    children.at(-1)?.say({ type: 'open' });
+    expect(window.problem).toBeUndefined();
+    children.at(-1)?.die();
+    await settle();
+    expect(window.problem).toMatch(/ended by itself/);
+    await window.close();
+    expect(window.problem).toBeUndefined();
   });
 
   it('answers what it can, names what it refuses, and tells nobody why it failed', async () => {

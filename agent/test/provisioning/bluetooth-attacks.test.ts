@@ -57,6 +57,7 @@ beforeEach(async () => {
     handle: conversation,
     onConfirmed: () => undefined,
     onFailed: (reason) => failures.push(reason),
+    onRadioFailed: () => undefined,
   });
   await service.open();
   service.setState('claimable');
