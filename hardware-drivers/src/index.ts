@@ -30,6 +30,7 @@ export type {
 export { DriverError, type DriverErrorCode } from './errors.ts';
 export { loadExternalDriver } from './external-driver.ts';
 export { supplySdk } from './external-sdk.ts';
+export { type GpioChoice, openBoardGpio } from './gpio/board-gpio.ts';
 export {
   type GpioChip,
   GpioError,

@@ -27,6 +27,8 @@ export type LineLevel = '0' | '1';
 /**
  * What makes one output safe, as data, so that a guard outside of this process can do it
  * with nothing but a shell: write `safeValue` to `path`. The level is physical: `activeLow` is already applied.
+ * Where `path` is a FIFO, `sh <folder>/../line-holder.sh <folder> <level>` with its folder writes it too, waits until the
+ * line has the level, and replaces a reader that is gone.
  */
 export interface SafeOutput {
   readonly bcm: number;
@@ -79,6 +81,9 @@ export interface GpioChip {
   /** What a guard writes to bring the line to `on` (default off); needs no open line. @throws {GpioError} PIN_INVALID */
   safeOutput(bcm: number, options?: { activeLow?: boolean; on?: boolean }): SafeOutput;
 }
+
+/** Controllers that drive the 40-pin header, by label: Pi 5, Pi 4, Pi 3 and older. Their numbers change with the kernel. */
+export const headerLabels: readonly string[] = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'];
 
 /** Highest BCM number on the 40-pin header; 0 and 1 belong to the HAT EEPROM but are lines too. */
 const highestHeaderBcm = 27;

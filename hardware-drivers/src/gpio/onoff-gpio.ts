@@ -5,13 +5,12 @@ import {
   assertHeaderBcm,
   type GpioChip,
   GpioError,
+  headerLabels,
   type InputLine,
   levelOf,
   type OutputLine,
 } from './gpio-line.ts';
 
-/** Controllers that drive the 40-pin header, by label: Pi 5, Pi 4, Pi 3 and older. Their numbers change with the kernel. */
-const headerLabels = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'];
 const sysfsRoot = '/sys/class/gpio';
 
 type OnoffModule = { Gpio: typeof Gpio };
@@ -55,7 +54,7 @@ export async function openOnoffGpio(
       throw new GpioError(
         busy ? 'PIN_BUSY' : 'IO_FAILED',
         busy
-          ? `BCM ${bcm} is used by the kernel or another program`
+          ? `BCM ${bcm} is used by the kernel or another program; gpioinfo names it`
           : `BCM ${bcm} (sysfs ${base + bcm}) cannot be opened; may this user write ${root}?`,
         { bcm, cause },
       );
