@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Hardware } from '@ares/hardware-drivers';
-import { createSimulatedWifi } from './adapters/simulated-wifi.ts';
 import { createSystemClock } from './adapters/system-clock.ts';
 import type { AgentConfig } from './config.ts';
 import type { Clock } from './ports/clock.ts';
@@ -28,5 +28,26 @@ export async function openWifi(
   config: AgentConfig,
   ports: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Wifi> {
-  return createSimulatedWifi({ path: join(config.stateDir, 'wifi.json'), now: () => ports.clock.now() });
+  const { stateDir } = config;
+  if (config.simulateBoard !== undefined) {
+    const { createSimulatedWifi } = await import('./adapters/simulated-wifi.ts');
+    return createSimulatedWifi({ path: join(stateDir, 'wifi.json'), now: () => ports.clock.now() });
+  }
+  const { hasAddress } = await import('./adapters/network-address.ts');
+  if (config.wifi === 'none') {
+    const { createUnmanagedWifi } = await import('./adapters/unmanaged-wifi.ts');
+    return createUnmanagedWifi({ clock: ports.clock, hasAddress });
+  }
+  const [{ createNetworkManagerWifi }, { createProgramRunner }] = await Promise.all([
+    import('./adapters/networkmanager-wifi.ts'),
+    import('./adapters/run-program.ts'),
+  ]);
+  return createNetworkManagerWifi({
+    ...ports,
+    hasAddress,
+    // systemd's runtime directory is in memory.
+    run: createProgramRunner({ scratchDir: process.env.RUNTIME_DIRECTORY ?? stateDir }),
+    recordPath: join(stateDir, 'networkmanager.json'),
+    uuid: randomUUID,
+  });
 }
