@@ -5,6 +5,24 @@ const sources = { conditions: ['@ares/source'] };
 /** Tests that start brokers, databases and devices of their own. */
 const processes = { testTimeout: 120_000, hookTimeout: 120_000 };
 
+/** Virtual machines, one at a time: `npm run lab`. */
+const lab =
+  process.env['ARES_LAB'] === undefined
+    ? []
+    : [
+        {
+          extends: true as const,
+          test: {
+            name: 'lab',
+            include: ['test/lab/cases/**/*.test.ts'],
+            globalSetup: ['test/lab/global-setup.ts'],
+            maxWorkers: 1,
+            testTimeout: 600_000,
+            hookTimeout: 600_000,
+          },
+        },
+      ];
+
 export default defineConfig({
   resolve: sources,
   ssr: { resolve: sources },
@@ -31,6 +49,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...processes, testTimeout: 1_200_000 },
       },
+      ...lab,
     ],
   },
 });

@@ -1,0 +1,68 @@
+import type { Vm } from './vm.ts';
+
+/** A GPIO chip of the kernel's simulator in the guest, with the other side of each of its lines. */
+export interface GpioSim {
+  /** `/dev/gpiochip0` */
+  readonly device: string;
+  /**
+   * What is outside of a line: an input reads it. gpio-sim gives a released output its pull as well, where a
+   * Raspberry Pi keeps driving it; so a case about outputs sets the pull to the unsafe level first.
+   */
+  pull(line: number, to: 'pull-up' | 'pull-down'): Promise<void>;
+  /** The level of a line as its surroundings see it. */
+  value(line: number): Promise<0 | 1>;
+  /**
+   * Waits in the guest until a line has a level and gives the milliseconds it took by the guest's clock.
+   *
+   * @throws when it takes longer than `timeoutMs`
+   */
+  until(line: number, level: 0 | 1, timeoutMs: number): Promise<number>;
+  remove(): Promise<void>;
+}
+
+/** Makes a chip with as many lines, and lines of the same names, as the one of a Raspberry Pi 4. */
+export async function makeGpioChip(
+  vm: Vm,
+  options: { readonly label?: string; readonly lines?: number; readonly name?: string } = {},
+): Promise<GpioSim> {
+  const { label = 'pinctrl-bcm2711', lines = 54, name = 'pi' } = options;
+  const chip = `/sys/kernel/config/gpio-sim/${name}`;
+  const made = await vm.sh(`
+    modprobe gpio-sim
+    mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+    mkdir -p ${chip}/bank0
+    echo ${lines} >${chip}/bank0/num_lines
+    echo ${label} >${chip}/bank0/label
+    for line in $(seq 0 ${lines - 1}); do
+      mkdir ${chip}/bank0/line$line
+      echo GPIO$line >${chip}/bank0/line$line/name
+    done
+    echo 1 >${chip}/live
+    cat ${chip}/dev_name ${chip}/bank0/chip_name
+    udevadm settle`);
+  const [platform, gpiochip] = made.trim().split('\n') as [string, string];
+  const line = (number: number) => `/sys/devices/platform/${platform}/${gpiochip}/sim_gpio${number}`;
+  return {
+    device: `/dev/${gpiochip}`,
+    pull: async (number, to) => {
+      await vm.sh(`echo ${to} >${line(number)}/pull`);
+    },
+    value: async (number) => ((await vm.sh(`cat ${line(number)}/value`)).trim() === '1' ? 1 : 0),
+    until: async (number, level, timeoutMs) => {
+      const waited = await vm.sh(
+        `
+        begin=$(cut -d' ' -f1 /proc/uptime)
+        until [ "$(cat ${line(number)}/value)" = ${level} ]; do
+          awk -v a="$begin" '{ exit !($1 - a > ${timeoutMs / 1_000}) }' /proc/uptime && { echo "line ${number} did not become ${level}" >&2; exit 1; }
+          sleep 0.02
+        done
+        awk -v a="$begin" '{ print int(($1 - a) * 1000) }' /proc/uptime`,
+        { timeoutMs: timeoutMs + 60_000 },
+      );
+      return Number(waited);
+    },
+    remove: async () => {
+      await vm.sh(`echo 0 >${chip}/live; rmdir ${chip}/bank0/line*; rmdir ${chip}/bank0 ${chip}`);
+    },
+  };
+}
