@@ -11,7 +11,7 @@ import { type BoardFiles, linuxBoardFiles, readHardwareVersion } from './identit
 import { createCredentialsIssuer } from './identity/credentials-issuer.ts';
 import { createCredentialsStore } from './identity/credentials-store.ts';
 import { type DevicePaths, devicePaths } from './identity/device-paths.ts';
-import { openIdentity } from './identity/identity-store.ts';
+import { openIdentity, readIdentity } from './identity/identity-store.ts';
 import { loadTrust } from './identity/trust-store.ts';
 import { createDevice, type Device } from './lifecycle/device.ts';
 import { createLifecycleStore } from './lifecycle/lifecycle-store.ts';
@@ -20,8 +20,10 @@ import type { LifecycleState } from './lifecycle/transitions.ts';
 import { defaultOperatingConfig } from './operate/config.ts';
 import { createOperatingSession } from './operate/session.ts';
 import type { RadioSettings } from './ports/child-jobs.ts';
+import type { Clock } from './ports/clock.ts';
 import type { ComponentSource } from './ports/component-source.ts';
 import { createLogger, type Logger } from './ports/logger.ts';
+import type { Pulse } from './ports/pulse.ts';
 import { defaultFailSafe } from './provisioning/fail-safe.ts';
 import { createProvisioningJournalStore } from './provisioning/journal.ts';
 import { createResetMarker } from './reset/reset.ts';
@@ -52,6 +54,11 @@ export function openLocalIdentity(config: AgentConfig, variant = 'standard', ver
   return openIdentity(devicePaths(config.stateDir), board, { hardwareVersion, hardwareVariant: variant });
 }
 
+/** Who this device is, from what is there already; nothing is made. @throws {IdentityError} */
+export function readLocalIdentity(config: AgentConfig) {
+  return readIdentity(devicePaths(config.stateDir), boardFiles(config));
+}
+
 /** Durable record of the life, with the other files as evidence when it is damaged. */
 export function openLifecycleStore(paths: DevicePaths) {
   return createLifecycleStore(paths.lifecycle, (): LifecycleState => {
@@ -79,13 +86,9 @@ function ownFile(inSources: string, besideBundle: string): string {
   return fileURLToPath(new URL(bundled ? besideBundle : inSources, import.meta.url));
 }
 
-/**
- * Builds the agent; the only place that chooses implementations.
- * @throws {IdentityError} when the device cannot know itself or its cloud; the message says what to do
- */
-export async function compose(config: AgentConfig): Promise<Agent> {
-  const clock = openClock(config);
-  const logger = createLogger({
+/** The log of this program, on standard output. */
+export function openLogger(config: AgentConfig, clock: Clock): Logger {
+  return createLogger({
     write: (line) => void process.stdout.write(`${line}\n`),
     now: () => clock.now(),
     format: config.log,
@@ -94,6 +97,34 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   const paths = devicePaths(config.stateDir);
   const trust = loadTrust(paths.trust);
   const local = openLocalIdentity(config);
+}
+
+function openGuard(config: AgentConfig, ports: { readonly clock: Clock; readonly logger: Logger }) {
+  return createShellGuard({
+    ...ports,
+    scriptPath: ownFile('guard/guard.sh', 'guard.sh'),
+    recordPath: join(config.stateDir, 'outputs.json'),
+  });
+}
+
+/** What the last life left switched on goes safe, for a device that cannot begin this one. Never throws. */
+export async function makeOutputsSafe(
+  config: AgentConfig,
+  ports: { readonly clock: Clock; readonly logger: Logger },
+) {
+  const guard = openGuard(config, ports);
+  await startGuard(guard, ports.logger);
+  await guard.stop();
+}
+
+/**
+ * Builds the agent; the only place that chooses implementations.
+ * @throws {IdentityError} when the device cannot know itself or its cloud; the message says what to do
+ */
+export async function compose(config: AgentConfig, options: { readonly pulse?: Pulse } = {}): Promise<Agent> {
+  const { pulse } = options;
+  const clock = openClock(config);
+  const logger = openLogger(config, clock);
   const { identity } = local;
   const reloadLocal = () => openLocalIdentity(config);
   const jobs = openChildJobs(config.radioSocket);
@@ -102,8 +133,6 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   const guard = createShellGuard({
     clock,
     logger,
-    scriptPath: ownFile('guard/guard.sh', 'guard.sh'),
-    recordPath: join(config.stateDir, 'outputs.json'),
   });
   const hardware = await openHardware(config);
   const drivers = await openDrivers(config);
@@ -146,6 +175,7 @@ export async function compose(config: AgentConfig): Promise<Agent> {
           agentVersion,
           sampleIntervalMs: config.sampleIntervalMs,
         },
+        pulse,
       }),
   });
   const device = createDevice({
@@ -177,6 +207,7 @@ export async function compose(config: AgentConfig): Promise<Agent> {
   return { device, logger, close: closer({ device, guard, store, logger }) };
 }
 
+    pulse,
 async function openDrivers(config: AgentConfig): Promise<DriverRegistry> {
   if (Object.keys(config.drivers).length > 0) {
     // A driver by others imports the SDK by name; the bundle has no package of that name to be found.
@@ -192,6 +223,7 @@ async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Pr
     .start()
     .catch((cause: unknown) => logger.error('the guard of the outputs did not start', { cause }));
 }
+  readonly drivers: { close(): Promise<void> };
 
 function closer(parts: {
   readonly device: Device;
@@ -201,6 +233,7 @@ function closer(parts: {
 }): () => Promise<void> {
   let closed: Promise<void> | undefined;
   const close = async () => {
+      () => parts.drivers.close(),
     // In this order: the session makes outputs safe through drivers, the guard then by itself.
     for (const stop of [
       () => parts.device.stop(),

@@ -108,7 +108,7 @@ function createProgram(): Command {
 function common(command: Command): Command {
   return command
     .exitOverride()
-    .option('--config <file>', 'settings as JSON')
+    .option('--config <file>', 'settings as JSON (default: what ARES_CONFIG names)')
     .option('--state-dir <dir>', 'where the device keeps its state (default: /var/lib/ares-agent)')
     .option('--simulate-board <dir>', 'folder of a simulated board instead of the hardware of this computer')
     .option('--ble-socket <path>', 'socket of the simulated radio (default: ble.sock in the state directory)')
@@ -119,7 +119,9 @@ function configOf(flags: CommonFlags, more: Partial<Settings> = {}) {
   const { stateDir, simulateBoard, bleSocket, log } = flags;
   const given = { stateDir, simulateBoard, bleSocket, log, ...more };
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return loadConfig({ flags: present as Settings, env: process.env, file: flags.config });
+  // Set by the launcher of the package, empty where there is no such file.
+  const file = flags.config ?? (process.env.ARES_CONFIG || undefined);
+  return loadConfig({ flags: present as Settings, env: process.env, file });
 }
 
 function explain(cause: unknown): string {

@@ -14,6 +14,7 @@ import type { OperatingConfig } from '../operate/config.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import { type ActionOutcome, Actuator } from './actuator.ts';
 import { driverClock } from './driver-clock.ts';
 import { sentenceOf } from './sentence.ts';
@@ -43,10 +44,13 @@ export interface ComponentPorts {
   readonly logger: Logger;
   readonly config: ComponentConfig;
   readonly events: ComponentEvents;
+  readonly pulse?: Pulse | undefined;
 }
 
 /** So many failed reads in a row make the driver start again. */
 const READS_BEFORE_RESTART = 5;
+/** Longer than all that a driver may take of one round together, ms. */
+const ROUND_MS = 120_000;
 
 /**
  * One component, a failure domain of its own: nothing that its driver throws, delays or leaves out reaches another.
@@ -110,6 +114,7 @@ export class ComponentRuntime {
   }
 
   start(): void {
+    this.#ports.pulse?.beat(this.#loop, ROUND_MS);
     void this.#load();
   }
 
@@ -127,6 +132,7 @@ export class ComponentRuntime {
   /** Outputs safe first, then the driver. Never rejects; a driver that hangs is left behind. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#ports.pulse?.end(this.#loop);
     this.#settle();
     const begun = this.#instance !== undefined;
     await this.#unload();
@@ -136,12 +142,22 @@ export class ComponentRuntime {
     await this.#ports.guard.release(this.#guardId).catch(() => undefined);
   }
 
+  get #loop(): string {
+    return `component ${this.component.componentId}`;
+  }
+
+  /** The next round. */
+  #later(waitMs: number, run: () => Promise<void>): void {
+    this.#cancelNext = this.#ports.clock.after(waitMs, () => void run());
+    if (!this.#stopped) this.#ports.pulse?.beat(this.#loop, waitMs + ROUND_MS);
+  }
+
   get #guardId(): string {
     return String(this.component.componentId);
   }
 
   async #load(): Promise<void> {
-    const { drivers, clock, config } = this.#ports;
+    const { drivers, config } = this.#ports;
     try {
       const definition = await this.#bounded(config.driverStartTimeoutMs, 'loading', () =>
         drivers.load(this.component.componentType),
@@ -160,7 +176,7 @@ export class ComponentRuntime {
         config.componentRetryMs * 2 ** this.#failedStarts++,
       );
       this.#become('ERROR', sentenceOf(cause));
-      this.#cancelNext = clock.after(waitMs, () => void this.#load());
+      this.#later(waitMs, () => this.#load());
     }
   }
 
@@ -275,9 +291,9 @@ export class ComponentRuntime {
     this.#failedReads = 0;
     await this.#unload();
     if (this.#stopped) return;
-    const { clock, config } = this.#ports;
+    const { config } = this.#ports;
     const waitMs = Math.min(config.componentRetryMaxMs, config.componentRetryMs * 2 ** this.#failedStarts++);
-    this.#cancelNext = clock.after(waitMs, () => void this.#load());
+    this.#later(waitMs, () => this.#load());
   }
 
   /** Whether an output is in another state than it was reported last. */
