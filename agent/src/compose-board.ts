@@ -15,13 +15,13 @@ export function openClock(config: AgentConfig): Clock {
   return createSystemClock({ assumeSynchronised: config.simulateBoard !== undefined });
 }
 
-export async function openHardware(config: AgentConfig): Promise<Hardware> {
+export async function openHardware(config: AgentConfig, logger: Logger): Promise<Hardware> {
   if (config.simulateBoard !== undefined) {
     const { simulatedHardware } = await import('@ares/hardware-drivers/simulation');
     return simulatedHardware(config.simulateBoard);
   }
   const { openPiHardware } = await import('@ares/hardware-drivers');
-  return openPiHardware();
+  return openPiHardware({ logger, dht22Devices: config.dht22Devices });
 }
 
 export async function openWifi(

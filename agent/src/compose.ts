@@ -134,7 +134,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     clock,
     logger,
   });
-  const hardware = await openHardware(config);
+  const hardware = await openHardware(config, logger);
   const drivers = await openDrivers(config);
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
   const componentSource: ComponentSource = {

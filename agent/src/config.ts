@@ -25,6 +25,8 @@ export interface AgentConfig {
   readonly button: ButtonSettings | undefined;
   readonly log: 'json' | 'plain' | 'journal';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** BCM number → name of the kernel's DHT device, e.g. `dht11@4`, where the kernel does not say which is on which line. */
+  readonly dht22Devices: Readonly<Record<number, string>>;
   /** Component type → folder or package of a driver by others. */
   readonly drivers: Readonly<Record<string, string>>;
   /** Replaces the sampling interval of every component, ms; for demonstrations. */
@@ -93,6 +95,9 @@ const settingsSchema = z.strictObject({
   ),
   log: z.optional(z.enum(['json', 'plain', 'journal'], 'must be json, plain or journal')),
   logLevel: z.optional(z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')),
+  dht22Devices: z.optional(
+    z.record(z.string().check(z.regex(/^([2-9]|1\d|2[0-7])$/, 'must be a BCM number from 2 to 27')), path),
+  ),
   drivers: z.optional(z.record(z.string(), path)),
   sampleIntervalMs: z.optional(
     z.int('must be a whole number of ms').check(z.minimum(100, 'must be at least 100 ms')),
@@ -132,6 +137,7 @@ export function loadConfig(input: {
     button: all.button === undefined ? undefined : withButtonDefaults(all.button),
     log: all.log ?? 'json',
     logLevel: all.logLevel ?? 'info',
+    dht22Devices: all.dht22Devices ?? {},
     drivers: all.drivers ?? {},
     sampleIntervalMs: all.sampleIntervalMs,
     operating: withoutUndefined(all.operating ?? {}) as AgentConfig['operating'],

@@ -51,7 +51,11 @@ export function defineDriver(spec: AnySpec): DriverDefinition {
     safeOutputs: (wiring, hardware) =>
       pinsOf(spec, wiring)
         .filter((pin) => pin.function === 'output')
-        .map(({ bcm, activeLow }) => hardware.gpio.safeOutput(bcm, { activeLow })),
+        .map(({ role, bcm, activeLow }) =>
+          spec.pins[role]!.pwm?.(wiring.config) === true
+            ? hardware.pwm.safeOutput(bcm)
+            : hardware.gpio.safeOutput(bcm, { activeLow }),
+        ),
   } satisfies Partial<DriverDefinition>;
   if (spec.kind === 'sensor')
     return {
@@ -62,7 +66,7 @@ export function defineDriver(spec: AnySpec): DriverDefinition {
 
   const limits = (wiring: Wiring) => limitsOf(spec, wiring.config);
   const checkAction = (wiring: Wiring, action: string, args: unknown) =>
-    checkedAction(spec, limits(wiring), action, args);
+    checkedAction(spec, wiring, action, args);
   return {
     ...common,
     kind: 'actuator',
@@ -96,12 +100,7 @@ function limitsOf(spec: AnyActuator, config: unknown): ActuatorLimits {
   return { ...limits, longestRunMs: Math.min(limits.longestRunMs, bound) };
 }
 
-function checkedAction(
-  spec: AnyActuator,
-  limits: ActuatorLimits,
-  action: string,
-  input: unknown,
-): CheckedAction {
+function checkedAction(spec: AnyActuator, { config }: Wiring, action: string, input: unknown): CheckedAction {
   const { type } = spec;
   // A safe order is obeyed whatever comes with it: nothing may stand between "stop" and the pump.
   if (safeActions.includes(action)) return { action, args: {}, safe: true, leaseMs: 0 };
@@ -112,13 +111,18 @@ function checkedAction(
       `${type} has no action "${action}"; it has ${[...Object.keys(spec.actions), ...safeActions].join(', ')}`,
       { details: { type, action } },
     );
+  const refusal = spec.refusal?.(action, config);
+  if (refusal !== undefined)
+    throw new DriverError('ACTION_UNKNOWN', `${type} cannot do "${action}": ${refusal}`, {
+      details: { type, action },
+    });
   const args = parseOr('ARGS_INVALID', type, definition.args, input) as { durationMs: number };
   const { durationMs } = args;
   if (!Number.isInteger(durationMs) || durationMs < 1)
     throw new DriverError('ARGS_INVALID', `${type}: durationMs must be whole milliseconds, at least 1`, {
       details: { type, durationMs },
     });
-  const longestRunMs = Math.min(limits.longestRunMs, definition.longestRunMs);
+  const longestRunMs = Math.min(limitsOf(spec, config).longestRunMs, definition.longestRunMs);
   if (durationMs > longestRunMs)
     throw new DriverError(
       'RUN_TOO_LONG',

@@ -54,8 +54,9 @@ function commonFaults(spec: AnySpec): string[] {
       faults.push(`pin "${role}" needs a function: ${lineFunctions.join(', ')}`);
     if (pin.function === 'output' && spec.kind === 'sensor')
       faults.push(`pin "${role}" is an output, so the part is an actuator`);
-    if (pin.activeLow !== undefined && typeof pin.activeLow !== 'function')
-      faults.push(`activeLow of pin "${role}" must be a function of the config`);
+    for (const name of ['activeLow', 'pwm'] as const)
+      if (pin[name] !== undefined && typeof pin[name] !== 'function')
+        faults.push(`${name} of pin "${role}" must be a function of the config`);
   }
   if (typeof spec.create !== 'function')
     faults.push('create must be a function of { config, hardware, clock, logger }');

@@ -15,6 +15,8 @@ export interface PinSpec<Config> {
   readonly function: LineFunction;
   /** Outputs only: whether the part is on at the low level. Default: never. */
   readonly activeLow?: (config: Config) => boolean;
+  /** Outputs only: whether a pulse generator drives the line, which is off at the low level. Default: never. */
+  readonly pwm?: (config: Config) => boolean;
 }
 
 interface CommonSpec<Config extends Schema, Role extends string, Metric extends string> {
@@ -82,6 +84,8 @@ export interface ActuatorSpec<
   readonly actions: Actions;
   /** From the config; default: the longest run of the actions, no rest. */
   limits?(config: Parsed<Config>): ActuatorLimits;
+  /** Why an action cannot be done as configured, and what to do about it; nothing when it can. */
+  refusal?(action: string, config: Parsed<Config>): string | undefined;
   create(context: DriverContext<Parsed<Config>, Role>): ActuatorBody<Metric, Actions>;
 }
 

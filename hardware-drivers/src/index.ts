@@ -51,6 +51,8 @@ export type {
   DriverClock,
   DriverLogger,
   Hardware,
+  PwmChip,
+  PwmLine,
 } from './hardware.ts';
 export { openPiHardware } from './pi-hardware.ts';
 export { builtInTypes, createDriverRegistry, type DriverRegistry } from './registry.ts';

@@ -8,6 +8,7 @@ const builtIn: Readonly<Record<string, () => Promise<{ driver: DriverDefinition 
   dht22: () => import('./dht22/dht22.ts'),
   led: () => import('./led/led.ts'),
   pump: () => import('./pump/pump.ts'),
+  relay: () => import('./relay/relay.ts'),
   'soil-moisture': () => import('./soil-moisture/soil-moisture.ts'),
 };
 

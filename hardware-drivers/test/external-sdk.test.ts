@@ -33,7 +33,7 @@ async function bundle(name: string, supply: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     conditions: ['@ares/source'],
-    external: ['onoff'],
+    external: ['onoff', 'node-dht-sensor'],
     outfile,
   });
   return outfile;

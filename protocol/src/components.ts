@@ -63,8 +63,11 @@ export const builtInComponentTypes: readonly ComponentTypeDefinition[] = [
     componentType: 'led',
     kind: 'actuator',
     pinRoles: ['line'],
-    metrics: [SWITCH_METRIC('led')],
-    actions: SWITCH_ACTIONS(86_400_000),
+    metrics: [
+      SWITCH_METRIC('led'),
+      { metric: 'brightness', unit: '%', min: 0, max: 100, stateKey: 'led_brightness' },
+    ],
+    actions: [...SWITCH_ACTIONS(86_400_000), { action: 'brightness', longestRunMs: 86_400_000 }],
     sampleIntervalMs: 60_000,
   },
   {
@@ -73,6 +76,14 @@ export const builtInComponentTypes: readonly ComponentTypeDefinition[] = [
     pinRoles: ['line'],
     metrics: [SWITCH_METRIC('pump')],
     actions: SWITCH_ACTIONS(600_000),
+    sampleIntervalMs: 60_000,
+  },
+  {
+    componentType: 'relay',
+    kind: 'actuator',
+    pinRoles: ['line'],
+    metrics: [SWITCH_METRIC('relay')],
+    actions: SWITCH_ACTIONS(86_400_000),
     sampleIntervalMs: 60_000,
   },
   {
@@ -103,6 +114,8 @@ export const builtInComponentTypes: readonly ComponentTypeDefinition[] = [
       { metric: 'load_peak', unit: '%', min: 0, max: 100, stateKey: 'cpu_peak' },
       { metric: 'temperature', unit: 'Cel', min: -40, max: 150, stateKey: 'cpu_temperature' },
       { metric: 'memory_used', unit: '%', min: 0, max: 100, stateKey: 'cpu_memory' },
+      { metric: 'undervoltage', unit: '1', min: 0, max: 1, stateKey: 'cpu_undervoltage' },
+      { metric: 'throttled', unit: '1', min: 0, max: 1, stateKey: 'cpu_throttled' },
     ],
     actions: [],
     sampleIntervalMs: 5_000,

@@ -19,6 +19,7 @@ const rooms: Record<string, RegExp> = {
   '@stoprocent/bleno': /^agent\/src\/adapters\//,
   '@abandonware/bleno': /^agent\/src\/adapters\//,
   onoff: /^hardware-drivers\/src\/gpio\//,
+  'node-dht-sensor': /^hardware-drivers\/src\/dht22\//,
   'node:sqlite': /^agent\/src\/store\//,
   commander: /^(agent|cloud)\/src\/cli\//,
 };

@@ -42,7 +42,7 @@ export const defaultOperatingConfig: Omit<OperatingConfig, 'agentVersion'> = {
   reconnectCapMs: 300_000,
   driverStartTimeoutMs: 10_000,
   driverStopTimeoutMs: 2_000,
-  driverReadTimeoutMs: 5_000,
+  driverReadTimeoutMs: 15_000,
   driverRunTimeoutMs: 5_000,
   componentRetryMs: 5_000,
   componentRetryMaxMs: 300_000,

@@ -25,6 +25,8 @@ async function graphOf(...entries: string[]) {
     bundle: true,
     write: false,
     metafile: true,
+    // Its addon is built for the device only.
+    external: ['node-dht-sensor'],
     platform: 'node',
     absWorkingDir: fileURLToPath(new URL('../../..', import.meta.url)),
     format: 'esm',

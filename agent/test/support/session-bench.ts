@@ -236,6 +236,8 @@ function makeHardware(): MockHardware {
     peakLoadPercent: 9,
     temperatureCelsius: 50,
     memoryUsedPercent: 30,
+    undervoltage: null,
+    throttled: null,
   });
   return hardware;
 }

@@ -181,12 +181,13 @@ describe('the catalogue', () => {
       'dht22',
       'led',
       'pump',
+      'relay',
       'soil-moisture',
     ]);
     await Promise.all([world.components.seedCatalogue(), world.components.seedCatalogue()]);
     expect(await owner.client.listComponentTypes()).toEqual(before);
     const metrics = await world.database.db.selectFrom('metrics').selectAll().execute();
-    expect(metrics).toHaveLength(9);
+    expect(metrics).toHaveLength(13);
   });
 
   it('takes a type of a developer, once, and boards that are known may carry it', async () => {

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError } from '../errors.ts';
 import type { CpuSample, CpuSampler } from '../hardware.ts';
+import { createSupplyReader } from './supply.ts';
 
 /** Ticks of one core since boot. */
 interface CoreTicks {
@@ -13,7 +14,7 @@ interface CoreTicks {
 const fewestTicks = 5;
 
 /**
- * Samples /proc/stat, /proc/meminfo and the thermal zones. Loads are those since the previous call, at first since
+ * Samples /proc/stat, /proc/meminfo, the thermal zones and the firmware's flags. Loads are those since the previous call, at first since
  * boot; calls within 50 ms of each other get the same loads.
  *
  * @param root where /proc and /sys are, for tests
@@ -21,6 +22,7 @@ const fewestTicks = 5;
 export function createProcCpuSampler(options: { root?: string } = {}): CpuSampler {
   const root = options.root ?? '/';
   let before: readonly CoreTicks[] = [];
+  const supply = createSupplyReader(root);
   let loads: { average: number; peak: number } | undefined;
   return {
     sample: async (): Promise<CpuSample> => {
@@ -42,6 +44,7 @@ export function createProcCpuSampler(options: { root?: string } = {}): CpuSample
         peakLoadPercent: loads.peak,
         temperatureCelsius: await readTemperature(root),
         memoryUsedPercent: await readMemory(root),
+        ...(await supply()),
       };
     },
   };

@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import type { Dht22Answer } from '../hardware.ts';
 
 /** What one frame says. */
 export interface Dht22Values {
@@ -27,13 +28,24 @@ export function decodeDht22Frame(bytes: Uint8Array): Dht22Values {
     throw new DriverError('CHECKSUM', `the checksum is ${sum}, the bytes add up to ${expected}`, {
       details: { sum, expected },
     });
-  if (bytes.every((byte) => byte === 0))
-    throw new DriverError('NO_ANSWER', 'the line stays low: no sensor, or a short');
+  if (bytes.every((byte) => byte === 0)) throw stuckLow();
   const raw = (temperatureHigh << 8) | temperatureLow;
   return {
     temperatureCelsius: signed(raw) / 10,
     humidityPercent: ((humidityHigh << 8) | humidityLow) / 10,
   };
+}
+
+/**
+ * The values of an answer, whoever decoded it. Zero degrees at zero percent is a frame of zeros that a library or
+ * the kernel let pass, as its checksum fits.
+ *
+ * @throws {DriverError} CHECKSUM, NO_ANSWER
+ */
+export function valuesOf(answer: Dht22Answer): Dht22Values {
+  if (answer.kind === 'frame') return decodeDht22Frame(answer.bytes);
+  if (answer.temperatureCelsius === 0 && answer.humidityPercent === 0) throw stuckLow();
+  return answer;
 }
 
 /** The inverse, as a sensor sends it; the simulated board and tests use it. Values are rounded to tenths. */
@@ -47,4 +59,8 @@ export function encodeDht22Frame({ temperatureCelsius, humidityPercent }: Dht22V
 function signed(raw: number): number {
   if ((raw & 0x8000) === 0) return raw;
   return (raw & 0x4000) === 0 ? -(raw & 0x7fff) : raw - 0x1_0000;
+}
+
+function stuckLow(): DriverError {
+  return new DriverError('NO_ANSWER', 'the line stays low: no sensor, or a short');
 }

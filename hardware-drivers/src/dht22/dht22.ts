@@ -3,8 +3,9 @@
  *
  * Part: DHT22 / AM2302 on 3.3 V with a pull-up of 4.7–10 kΩ on the data line.
  * Pins: one line, the sensor's own one-wire protocol (40 bits, start pulse ≥ 1 ms).
- * Timing: the sensor measures when asked, at most every 2 s; asked earlier it answers nothing or the old value. So
- *   every query, a repeated one too, waits until 2 s after the one before. A read takes up to (attempts − 1) × 2 s.
+ * Timing: the sensor measures when asked, at most every 2 s; asked earlier it, or the kernel for it, answers nothing
+ *   or the old value. So every query, a repeated one too, waits until 2 s after the end of the one before. A read
+ *   takes up to (attempts − 1) × 2 s and what the queries take, a second each when nobody answers.
  * Units: temperature °C −40..80 in steps of 0.1 (± 0.5), humidity % 0..100 in steps of 0.1 (± 2).
  * Failure modes: NO_ANSWER (not wired, line stuck), CHECKSUM (long or noisy cable; about one query in four is normal),
  *   OUT_OF_RANGE (dying sensor). Each is reported after the last attempt; no value is ever repeated or made up.
@@ -17,7 +18,7 @@ import type { MeasuredValue } from '../driver-spec.ts';
 import { DriverError, reasonOf } from '../errors.ts';
 import type { Dht22Bus } from '../hardware.ts';
 import { z } from '../schema.ts';
-import { type Dht22Values, decodeDht22Frame } from './dht22-frame.ts';
+import { type Dht22Values, valuesOf } from './dht22-frame.ts';
 import { PlausibilityCheck } from './plausibility.ts';
 
 /** Shortest time between two queries (datasheet: 2 s). */
@@ -42,14 +43,13 @@ export const driver = defineDriver({
   },
   sampleIntervalMs: 5_000,
   create: ({ pins: { data: pin }, config: { attempts }, hardware, clock, logger }) => {
-    let askedAtMs = Number.NEGATIVE_INFINITY;
+    let answeredAtMs = Number.NEGATIVE_INFINITY;
     const plausibility = new PlausibilityCheck();
     return {
       read: async (signal) => {
         for (let attempt = 1; ; attempt += 1) {
-          const waitMs = askedAtMs + restMs - clock.monotonicMs();
+          const waitMs = answeredAtMs + restMs - clock.monotonicMs();
           if (waitMs > 0) await clock.delay(waitMs, signal);
-          askedAtMs = clock.monotonicMs();
           try {
             const values = await query(hardware.dht22Bus, pin, signal);
             return measurements(values, plausibility.judge(values, clock.monotonicMs()));
@@ -57,6 +57,8 @@ export const driver = defineDriver({
             signal.throwIfAborted();
             if (attempt >= attempts) throw failed(error, pin, attempts);
             logger.debug('DHT22 query failed, asking again', { bcm: pin, attempt, reason: reasonOf(error) });
+          } finally {
+            answeredAtMs = clock.monotonicMs();
           }
         }
       },
@@ -65,8 +67,7 @@ export const driver = defineDriver({
 });
 
 async function query(bus: Dht22Bus, pin: number, signal: AbortSignal): Promise<Dht22Values> {
-  const answer = await bus.query(pin, signal);
-  const values = answer.kind === 'frame' ? decodeDht22Frame(answer.bytes) : answer;
+  const values = valuesOf(await bus.query(pin, signal));
   assertInRange('temperature', values.temperatureCelsius);
   assertInRange('humidity', values.humidityPercent);
   return values;

@@ -7,12 +7,19 @@ const humidityStep = { base: 10, perSecond: 5 };
 /** Noise moves a living sensor by a tenth now and then. */
 const frozenAfterMs = 3_600_000;
 
+/** Values and when they were read, monotonic. */
+interface Read {
+  readonly values: Dht22Values;
+  readonly atMs: number;
+}
+
 /**
- * Judges each reading against the one before. A jump is suspect once: the reading after it is judged against it,
- * so a change that was real is believed with the second reading.
+ * Judges each reading against the one before and against the last good one. A jump away from both is suspect; the
+ * next reading is believed if it stays (the change was real) or comes back (it was a spike).
  */
 export class PlausibilityCheck {
-  #last: { values: Dht22Values; atMs: number; sameSinceMs: number } | undefined;
+  #last: (Read & { readonly sameSinceMs: number }) | undefined;
+  #good: Read | undefined;
 
   judge(values: Dht22Values, atMs: number): Quality {
     const last = this.#last;
@@ -20,16 +27,22 @@ export class PlausibilityCheck {
       last !== undefined &&
       last.values.temperatureCelsius === values.temperatureCelsius &&
       last.values.humidityPercent === values.humidityPercent;
-    const sameSinceMs = same ? last.sameSinceMs : atMs;
-    this.#last = { values, atMs, sameSinceMs };
-    if (last === undefined) return 'good';
-    if (atMs - sameSinceMs >= frozenAfterMs) return 'suspect';
-    const seconds = (atMs - last.atMs) / 1_000;
-    const jumped =
-      exceeds(values.temperatureCelsius - last.values.temperatureCelsius, temperatureStep, seconds) ||
-      exceeds(values.humidityPercent - last.values.humidityPercent, humidityStep, seconds);
-    return jumped ? 'suspect' : 'good';
+    const now = { values, atMs, sameSinceMs: same ? last.sameSinceMs : atMs };
+    this.#last = now;
+    const frozen = atMs - now.sameSinceMs >= frozenAfterMs;
+    const jumped = last !== undefined && isJump(last, now) && isJump(this.#good ?? last, now);
+    if (frozen || jumped) return 'suspect';
+    this.#good = now;
+    return 'good';
   }
+}
+
+function isJump(from: Read, to: Read): boolean {
+  const seconds = (to.atMs - from.atMs) / 1_000;
+  return (
+    exceeds(to.values.temperatureCelsius - from.values.temperatureCelsius, temperatureStep, seconds) ||
+    exceeds(to.values.humidityPercent - from.values.humidityPercent, humidityStep, seconds)
+  );
 }
 
 function exceeds(

@@ -1,5 +1,8 @@
 import { DriverError } from '../errors.ts';
-import type { GpioChip, OutputLine } from './gpio-line.ts';
+import type { OutputLine } from './gpio-line.ts';
+
+/** What is switched: a line, or a pulse generator that is only told on and off. */
+export type Switch = Pick<OutputLine, 'write' | 'read' | 'close'>;
 
 /**
  * One output that is on or off and proves it: opened off, every write read back, off again when closed.
@@ -7,33 +10,31 @@ import type { GpioChip, OutputLine } from './gpio-line.ts';
  */
 export class SwitchedOutput {
   readonly #what: string;
-  readonly #gpio: GpioChip;
-  readonly #pin: { readonly bcm: number; readonly activeLow: boolean };
-  #line: OutputLine | undefined;
+  readonly #bcm: number;
+  readonly #open: () => Promise<Switch>;
+  #switch: Switch | undefined;
 
-  constructor(options: { what: string; gpio: GpioChip; bcm: number; activeLow: boolean }) {
+  /** @param options.open opens the line at its off level */
+  constructor(options: { what: string; bcm: number; open: () => Promise<Switch> }) {
     this.#what = options.what;
-    this.#gpio = options.gpio;
-    this.#pin = { bcm: options.bcm, activeLow: options.activeLow };
+    this.#bcm = options.bcm;
+    this.#open = options.open;
   }
 
   /** @throws {GpioError} PIN_BUSY, GPIO_UNAVAILABLE */
   async open(): Promise<void> {
-    this.#line = await this.#gpio.openOutput(this.#pin.bcm, {
-      activeLow: this.#pin.activeLow,
-      initial: false,
-    });
+    this.#switch = await this.#open();
   }
 
   /** @throws {DriverError} OUTPUT_STUCK when the line does not follow, NOT_RUNNING when it is not open */
   async set(on: boolean): Promise<void> {
-    const line = this.#opened();
-    await line.write(on);
-    if ((await line.read()) !== on)
+    const opened = this.#opened();
+    await opened.write(on);
+    if ((await opened.read()) !== on)
       throw new DriverError(
         'OUTPUT_STUCK',
-        `${this.#what} on BCM ${this.#pin.bcm} was switched ${on ? 'on' : 'off'} but reads ${on ? 'off' : 'on'}; check what else drives the line`,
-        { details: { bcm: this.#pin.bcm, on } },
+        `${this.#what} on BCM ${this.#bcm} was switched ${on ? 'on' : 'off'} but reads ${on ? 'off' : 'on'}; check what else drives the line`,
+        { details: { bcm: this.#bcm, on } },
       );
   }
 
@@ -44,13 +45,13 @@ export class SwitchedOutput {
 
   /** Off, then closed; also before `open` and again. */
   async close(): Promise<void> {
-    const line = this.#line;
-    this.#line = undefined;
-    await line?.close();
+    const opened = this.#switch;
+    this.#switch = undefined;
+    await opened?.close();
   }
 
-  #opened(): OutputLine {
-    if (this.#line === undefined) throw new DriverError('NOT_RUNNING', `${this.#what} is not open`);
-    return this.#line;
+  #opened(): Switch {
+    if (this.#switch === undefined) throw new DriverError('NOT_RUNNING', `${this.#what} is not open`);
+    return this.#switch;
   }
 }

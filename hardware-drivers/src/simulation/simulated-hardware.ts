@@ -4,6 +4,7 @@ import { createProcCpuSampler } from '../cpu/proc-cpu-sampler.ts';
 import { DriverError } from '../errors.ts';
 import { createSimulatedGpio } from '../gpio/simulated-gpio.ts';
 import type { Hardware } from '../hardware.ts';
+import { createSimulatedPwm } from '../pwm/simulated-pwm.ts';
 
 /**
  * The hardware of a board process: lines, DHT22 frames and converter channels are files in its folder; load,
@@ -15,6 +16,7 @@ export function simulatedHardware(boardDir: string): Hardware {
   return {
     name: 'simulated board',
     gpio: createSimulatedGpio(boardDir),
+    pwm: createSimulatedPwm(boardDir),
     dht22Bus: {
       query: async (bcm) => {
         const text = await readOr(

@@ -41,7 +41,7 @@ export function describeActuatorDriver(api: TestApi, { driver, component, on }: 
   const unsafeLines = (hardware: MockHardware): number[] =>
     driver
       .safeOutputs(wiring(), hardware)
-      .filter(({ bcm, safeValue }) => hardware.gpio.level(bcm) !== safeValue)
+      .filter(({ path, safeValue }) => hardware.guarded(path).level() !== safeValue)
       .map(({ bcm }) => bcm);
 
   describe(`actuator driver ${driver.type}`, () => {
@@ -53,8 +53,8 @@ export function describeActuatorDriver(api: TestApi, { driver, component, on }: 
 
     it('starts in its safe state, even if the line was on before', async () => {
       const { hardware, actuator } = await setUp();
-      for (const { bcm, safeValue } of driver.safeOutputs(wiring(), hardware))
-        hardware.gpio.drive(bcm, safeValue === '0' ? '1' : '0');
+      for (const { path, safeValue } of driver.safeOutputs(wiring(), hardware))
+        hardware.guarded(path).drive(safeValue === '0' ? '1' : '0');
       await actuator.start();
       expect(unsafeLines(hardware)).toEqual([]);
       await actuator.stop();
@@ -86,7 +86,7 @@ export function describeActuatorDriver(api: TestApi, { driver, component, on }: 
         await actuator[end]();
         await actuator[end]();
         expect(unsafeLines(hardware)).toEqual([]);
-        expect(hardware.gpio.openLines()).toEqual([]);
+        expect([...hardware.gpio.openLines(), ...hardware.pwm.openLines()]).toEqual([]);
         expect(await rejectionOf(() => actuator.run(on.action, on.args))).toMatchObject({
           code: 'NOT_RUNNING',
         });
@@ -133,7 +133,7 @@ export function describeActuatorDriver(api: TestApi, { driver, component, on }: 
 
     it('reports an output that does not follow', async () => {
       const { hardware, actuator } = await started();
-      for (const { bcm } of driver.safeOutputs(wiring(), hardware)) hardware.gpio.stick(bcm);
+      for (const { path } of driver.safeOutputs(wiring(), hardware)) hardware.guarded(path).stick();
       expect(await rejectionOf(() => actuator.run(on.action, on.args))).toMatchObject({
         code: 'OUTPUT_STUCK',
       });
@@ -143,7 +143,8 @@ export function describeActuatorDriver(api: TestApi, { driver, component, on }: 
       const { hardware, actuator } = await started();
       await actuator.run(on.action, on.args);
       const own = driver.pins(wiring()).map(({ bcm }) => bcm);
-      expect(hardware.gpio.openLines().filter((bcm) => !own.includes(bcm))).toEqual([]);
+      const open = [...hardware.gpio.openLines(), ...hardware.pwm.openLines()];
+      expect(open.filter((bcm) => !own.includes(bcm))).toEqual([]);
       await actuator.stop();
     });
   });

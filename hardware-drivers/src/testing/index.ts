@@ -1,7 +1,10 @@
 export { type ActuatorSuite, describeActuatorDriver } from './describe-actuator-driver.ts';
+export { type Dht22Bench, type Dht22State, describeDht22Bus } from './describe-dht22-bus.ts';
 export { describeGpioChip, type GpioBench } from './describe-gpio-chip.ts';
+export { describePwmChip, type PwmBench } from './describe-pwm-chip.ts';
 export { describeSensorDriver, type SensorSuite } from './describe-sensor-driver.ts';
 export { createFakeGpio, type FakeGpio } from './fake-gpio.ts';
+export { createFakePwm, type FakePwm } from './fake-pwm.ts';
 export { createMockHardware, type MockAnswer, type MockHardware, silentLogger } from './mock-hardware.ts';
 export type { TestApi } from './test-api.ts';
 export { createTestClock, type TestClock } from './test-clock.ts';

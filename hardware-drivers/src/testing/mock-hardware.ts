@@ -1,6 +1,8 @@
 import { DriverError } from '../errors.ts';
+import type { LineLevel } from '../gpio/gpio-line.ts';
 import type { CpuSample, Dht22Answer, DriverLogger, Hardware } from '../hardware.ts';
 import { createFakeGpio, type FakeGpio } from './fake-gpio.ts';
+import { createFakePwm, type FakePwm } from './fake-pwm.ts';
 
 /** One query of a mock bus: an answer, an error to throw, or `hang` for a part that never answers. */
 export type MockAnswer<T> = T | Error | 'hang';
@@ -8,6 +10,9 @@ export type MockAnswer<T> = T | Error | 'hang';
 /** Hardware whose every part does what a test says. Parts that were told nothing do not answer. */
 export interface MockHardware extends Hardware {
   readonly gpio: FakeGpio;
+  readonly pwm: FakePwm;
+  /** What is behind the path of a safe output. */
+  guarded(path: string): GuardedOutput;
   /** Answers of the DHT22 on a line, one a query; the last one is repeated. */
   setDht22(bcm: number, ...answers: MockAnswer<Dht22Answer>[]): void;
   /** Share of the reference voltage on a channel. */
@@ -17,8 +22,17 @@ export interface MockHardware extends Hardware {
   dht22Queries(bcm: number): number;
 }
 
+/** An output as a guard outside of the process knows it. */
+export interface GuardedOutput {
+  level(): LineLevel;
+  drive(level: LineLevel): void;
+  /** Makes it keep its state whatever is written. */
+  stick(): void;
+}
+
 export function createMockHardware(): MockHardware {
   const gpio = createFakeGpio();
+  const pwm = createFakePwm();
   const frames = new Map<number, MockAnswer<Dht22Answer>[]>();
   const ratios = new Map<number, MockAnswer<number>>();
   const queries = new Map<number, number>();
@@ -26,6 +40,22 @@ export function createMockHardware(): MockHardware {
   return {
     name: 'mock hardware',
     gpio,
+    pwm,
+    guarded: (path) => {
+      const [, kind, bcm] = /^\/fake\/(gpio|pwm)(\d+)\//.exec(path) ?? [];
+      const line = Number(bcm);
+      if (kind === 'gpio')
+        return {
+          level: () => gpio.level(line),
+          drive: (level) => gpio.drive(line, level),
+          stick: () => gpio.stick(line),
+        };
+      return {
+        level: () => (pwm.shareOf(line) > 0 ? '1' : '0'),
+        drive: (level) => pwm.enable(line, level === '1'),
+        stick: () => pwm.stick(line),
+      };
+    },
     dht22Bus: {
       query: async (bcm, signal) => {
         const asked = queries.get(bcm) ?? 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { driver } from '../../src/cpu/cpu.ts';
-import { DriverError } from '../../src/index.ts';
+import { type CpuSample, DriverError } from '../../src/index.ts';
 import {
   createMockHardware,
   createTestClock,
@@ -13,6 +13,8 @@ const sample = {
   peakLoadPercent: 80,
   temperatureCelsius: 51.2,
   memoryUsedPercent: 33,
+  undervoltage: false,
+  throttled: true,
 };
 
 describeSensorDriver(
@@ -25,22 +27,39 @@ describeSensorDriver(
   },
 );
 
-describe('a board without a thermal zone', () => {
-  it('reports no temperature instead of a zero', async () => {
-    const hardware = createMockHardware();
-    hardware.setCpu({ ...sample, temperatureCelsius: null });
-    const cpu = driver.create({
-      pins: {},
-      config: {},
-      hardware,
-      clock: createTestClock(),
-      logger: silentLogger,
+async function readings(told: CpuSample) {
+  const hardware = createMockHardware();
+  hardware.setCpu(told);
+  const cpu = driver.create({
+    pins: {},
+    config: {},
+    hardware,
+    clock: createTestClock(),
+    logger: silentLogger,
+  });
+  await cpu.start();
+  return Object.fromEntries((await cpu.read()).map(({ metric, value }) => [metric, value]));
+}
+
+describe('reading the processor', () => {
+  it('reports load, heat, memory, and a board that slows down or has a weak supply', async () => {
+    expect(await readings(sample)).toEqual({
+      load_average: 12.5,
+      load_peak: 80,
+      temperature: 51.2,
+      memory_used: 33,
+      undervoltage: 0,
+      throttled: 1,
     });
-    await cpu.start();
-    expect((await cpu.read()).map(({ metric }) => metric)).toEqual([
-      'load_average',
-      'load_peak',
-      'memory_used',
-    ]);
+  });
+
+  it('leaves out what the board does not know, instead of a zero', async () => {
+    const unknown = {
+      temperatureCelsius: null,
+      memoryUsedPercent: null,
+      undervoltage: null,
+      throttled: null,
+    };
+    expect(await readings({ ...sample, ...unknown })).toEqual({ load_average: 12.5, load_peak: 80 });
   });
 });

@@ -66,6 +66,48 @@ describe('sampling /proc and /sys', () => {
     });
   });
 
+  it.each([
+    ['sys/devices/platform/soc/soc:firmware'],
+    ['sys/devices/platform/soc@107c000000/soc@107c000000:firmware'],
+  ])('reads the flags of the firmware in %s', async (folder) => {
+    const sampler = createProcCpuSampler({ root });
+    stat([1, 1, 1]);
+    const flags = async (hex: string) => {
+      put(`${folder}/get_throttled`, `${hex}\n`);
+      const { undervoltage, throttled } = await sampler.sample();
+      return [undervoltage, throttled];
+    };
+    expect(await flags('0')).toEqual([false, false]);
+    expect(await flags('50005'), 'now').toEqual([true, true]);
+    expect(await flags('50000'), 'over, and told before').toEqual([false, false]);
+    expect(await flags('50008'), 'hot').toEqual([false, true]);
+  });
+
+  it('tells once of a moment of undervoltage between two samples, and of one since boot', async () => {
+    const file = 'sys/devices/platform/soc/soc:firmware/get_throttled';
+    stat([1, 1, 1]);
+    const sampler = createProcCpuSampler({ root });
+    put(file, '0\n');
+    await sampler.sample();
+    put(file, '10000\n');
+    expect(await sampler.sample()).toMatchObject({ undervoltage: true, throttled: false });
+    expect(await sampler.sample()).toMatchObject({ undervoltage: false, throttled: false });
+    expect(await createProcCpuSampler({ root }).sample()).toMatchObject({ undervoltage: true });
+  });
+
+  it('takes the alarm of another kernel, and null where nobody knows or the flags are no number', async () => {
+    stat([1, 1, 1]);
+    const sample = () => createProcCpuSampler({ root }).sample();
+    expect(await sample()).toMatchObject({ undervoltage: null, throttled: null });
+    put('sys/class/hwmon/hwmon0/name', 'cpu_thermal\n');
+    put('sys/class/hwmon/hwmon0/in0_lcrit_alarm', '1\n');
+    expect(await sample()).toMatchObject({ undervoltage: null });
+    put('sys/class/hwmon/hwmon1/name', 'rpi_volt\n');
+    put('sys/class/hwmon/hwmon1/in0_lcrit_alarm', '1\n');
+    put('sys/devices/platform/soc/soc:firmware/get_throttled', 'none\n');
+    expect(await sample()).toMatchObject({ undervoltage: true, throttled: null });
+  });
+
   it('works on this machine', async () => {
     const { averageLoadPercent, peakLoadPercent } = await createProcCpuSampler().sample();
     expect(averageLoadPercent).toBeGreaterThanOrEqual(0);

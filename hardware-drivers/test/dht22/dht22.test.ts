@@ -96,6 +96,34 @@ describe('reading a DHT22', () => {
     expect((await sensor.read())[0]).toMatchObject({ value: 45, quality: 'good' });
   });
 
+  it('flags a spike alone, not the value that comes after it', async () => {
+    const { sensor } = await running(frame(20, 50), frame(45, 50), frame(20.1, 50), frame(20.1, 49.9));
+    const qualities: string[] = [];
+    for (let round = 0; round < 4; round += 1) qualities.push((await sensor.read())[0]!.quality);
+    expect(qualities).toEqual(['good', 'suspect', 'good', 'good']);
+  });
+
+  it('rests from the end of a query: what the kernel measured for the last one is gone then', async () => {
+    const { clock, hardware, sensor } = await running(frame(20, 50));
+    const asked: number[] = [];
+    const bus = hardware.dht22Bus.query;
+    Object.assign(hardware.dht22Bus, {
+      query: async (...args: Parameters<typeof bus>) => {
+        asked.push(clock.monotonicMs());
+        await clock.delay(900);
+        return bus(...args);
+      },
+    });
+    await sensor.read();
+    await sensor.read();
+    expect(asked).toEqual([0, 2_900]);
+  });
+
+  it('takes zero degrees at zero percent for no sensor, whoever decoded it', async () => {
+    const { sensor } = await running(values(0, 0));
+    await expect(sensor.read()).rejects.toMatchObject({ code: 'NO_ANSWER' });
+  });
+
   it('flags values that stand still to the tenth for an hour', async () => {
     const { clock, sensor } = await running(frame(20, 50));
     await sensor.read();

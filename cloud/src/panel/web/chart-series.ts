@@ -74,7 +74,7 @@ const SHORTEST_GAP_MS = 90_000;
 /** Which charts a component gets: one per unit of a sensor, none for what has no unit. */
 export function planCharts(componentId: number, type: ComponentType): ChartPlan[] {
   const byUnit = Map.groupBy(
-    type.metrics.filter(({ unit }) => unit !== '1'),
+    type.kind === 'sensor' ? type.metrics.filter(({ unit }) => unit !== '1') : [],
     ({ unit }) => unit,
   );
   // Readings arrive in batches; six missing ones are silence.
