@@ -94,9 +94,6 @@ export function openLogger(config: AgentConfig, clock: Clock): Logger {
     format: config.log,
     level: config.logLevel,
   });
-  const paths = devicePaths(config.stateDir);
-  const trust = loadTrust(paths.trust);
-  const local = openLocalIdentity(config);
 }
 
 function openGuard(config: AgentConfig, ports: { readonly clock: Clock; readonly logger: Logger }) {
@@ -125,15 +122,15 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
   const { pulse } = options;
   const clock = openClock(config);
   const logger = openLogger(config, clock);
+  const paths = devicePaths(config.stateDir);
+  const trust = loadTrust(paths.trust);
+  const local = openLocalIdentity(config);
   const { identity } = local;
   const reloadLocal = () => openLocalIdentity(config);
   const jobs = openChildJobs(config.radioSocket);
   const credentials = createCredentialsStore(paths);
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
-  const guard = createShellGuard({
-    clock,
-    logger,
-  });
+  const guard = openGuard(config, { clock, logger });
   const hardware = await openHardware(config, logger);
   const drivers = await openDrivers(config);
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
@@ -201,13 +198,13 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     clock,
     logger,
     random: random.fraction,
+    pulse,
     config: { agentVersion, radio: radioOf(config), failSafe: defaultFailSafe },
   });
   await startGuard(guard, logger);
   return { device, logger, close: closer({ device, guard, store, logger }) };
 }
 
-    pulse,
 async function openDrivers(config: AgentConfig): Promise<DriverRegistry> {
   if (Object.keys(config.drivers).length > 0) {
     // A driver by others imports the SDK by name; the bundle has no package of that name to be found.
@@ -223,7 +220,6 @@ async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Pr
     .start()
     .catch((cause: unknown) => logger.error('the guard of the outputs did not start', { cause }));
 }
-  readonly drivers: { close(): Promise<void> };
 
 function closer(parts: {
   readonly device: Device;
@@ -233,7 +229,6 @@ function closer(parts: {
 }): () => Promise<void> {
   let closed: Promise<void> | undefined;
   const close = async () => {
-      () => parts.drivers.close(),
     // In this order: the session makes outputs safe through drivers, the guard then by itself.
     for (const stop of [
       () => parts.device.stop(),

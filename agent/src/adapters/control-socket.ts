@@ -105,7 +105,7 @@ export async function askAgent(path: string, request: ControlRequest): Promise<C
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return undefined;
-    const advice = code === 'EACCES' || code === 'EPERM' ? ' Run this as the user of the agent.' : '';
+    const advice = code === 'EACCES' || code === 'EPERM' ? ' Run it as root: sudo ares-agent …' : '';
     throw new AgentUnreachableError(`The agent cannot be asked (${code} at ${path}).${advice}`, { cause });
   }
   socket.write(`${JSON.stringify(request)}\n`);

@@ -70,9 +70,10 @@ function createProgram(): Command {
     });
 
   common(program.command('status'))
-    .description('Show where the device is in its life, why, and what to do.')
+    .description('Show on one screen where the device is in its life, why, since when, and what to do.')
     .option('--json', 'for machines')
-    .action(async (flags: CommonFlags) => {
+    .option('--probe', 'also ask name servers and the cloud, now')
+    .action(async (flags: CommonFlags & { probe?: boolean }) => {
       const { status } = await import('./status.ts');
       await status(configOf(flags), flags);
     });
@@ -112,7 +113,7 @@ function common(command: Command): Command {
     .option('--state-dir <dir>', 'where the device keeps its state (default: /var/lib/ares-agent)')
     .option('--simulate-board <dir>', 'folder of a simulated board instead of the hardware of this computer')
     .option('--ble-socket <path>', 'socket of the simulated radio (default: ble.sock in the state directory)')
-    .option('--log <format>', 'json or plain');
+    .option('--log <format>', 'json, plain or journal');
 }
 
 function configOf(flags: CommonFlags, more: Partial<Settings> = {}) {

@@ -1,45 +1,112 @@
-import type { DeviceStatus } from '../lifecycle/status.ts';
+import type { ChainLink } from '../lifecycle/cause-chain.ts';
+import type { ShownStatus } from './gather-status.ts';
 
-/** One screen: state, why, since when, what to do; then what works and what does not. */
-export function formatStatus(status: DeviceStatus, running: boolean): string {
-  const rows: [string, string | null][] = [
+const WIDTH = 80;
+const NAMES = 15;
+
+type Row = readonly [name: string, value: string | null];
+
+/** One screen: state, why, since when, what to do; then the way to the cloud, and what works and what does not. */
+export function formatStatus(status: ShownStatus, now: number): string {
+  const rows: readonly Row[] = [
     ['state', status.state],
     ['why', status.why],
-    ['since', status.since],
-    ['what to do', whatToDo(status, running)],
-    ['agent', running ? `running, version ${status.agentVersion}` : 'not running'],
-    ['device', `${status.deviceUuid} (${status.hardware}, serial ${status.cpuSerial})`],
-    ['bluetooth', running ? status.bluetooth : null],
+    ['since', sinceOf(status.since, now)],
+    ['what to do', whatToDo(status)],
+    ['look first at', status.firstBroken === null ? null : nameOf(status.firstBroken)],
+    ...chainRows(status.chain),
+    ['agent', `${status.running ? 'running' : 'not running'}, version ${status.agentVersion}`],
+    ['device', deviceOf(status)],
+    ['board', `${status.board}; button: ${status.button}`],
+    ['trusts', status.trust === null ? 'nobody yet' : trustOf(status.trust)],
     ['cloud', status.cloud === null ? null : `${status.cloud} (assignment ${status.assignment})`],
-    ['certificate', status.certificateEnds === null ? null : `until ${status.certificateEnds}`],
-    ...sessionRows(status),
+    ['certificate', status.certificateEnds === null ? null : `until ${minuteOf(status.certificateEnds)}`],
+    ...sessionRows(status, now),
   ];
-  return rows
-    .filter((row): row is [string, string] => row[1] !== null)
-    .map(([name, value]) => `${`${name}:`.padEnd(15)}${value}`)
-    .join('\n');
+  return rows.flatMap(([name, value]) => (value === null ? [] : linesOf(name, value))).join('\n');
 }
 
-function whatToDo({ whatToDo: advice }: DeviceStatus, running: boolean): string {
-  if (!running) return 'Start the agent (ares-agent run).';
+function whatToDo({ running, whatToDo: advice }: ShownStatus): string {
+  if (!running) return 'Start the agent: sudo systemctl start ares-agent (or: ares-agent run).';
   return advice ?? 'Nothing.';
 }
 
-function sessionRows({ session }: DeviceStatus): [string, string][] {
+function deviceOf({ deviceUuid, hardware, cpuSerial }: ShownStatus): string {
+  if (deviceUuid === null) return 'unknown; its identity cannot be read';
+  return `${deviceUuid} (${hardware}, serial ${cpuSerial})`;
+}
+
+function trustOf({ belongsTo, fingerprint }: NonNullable<ShownStatus['trust']>): string {
+  return `${belongsTo.join('; ')} (SHA-256 ${fingerprint.slice(0, 16)}…)`;
+}
+
+const marks: { readonly [S in ChainLink['state']]: string } = {
+  ok: 'ok',
+  broken: 'BROKEN',
+  unknown: '?',
+  'not needed': '-',
+};
+
+function nameOf({ link, detail }: ChainLink): string {
+  return `${link}: ${detail ?? 'it does not work'}`;
+}
+
+function chainRows(chain: readonly ChainLink[]): Row[] {
+  return chain.map(({ link, state, detail = '' }, i) => [
+    i === 0 ? 'way to cloud' : '',
+    `${link.padEnd(8)} ${marks[state].padEnd(7)}${detail}`.trimEnd(),
+  ]);
+}
+
+function sessionRows({ session }: ShownStatus, now: number): Row[] {
   if (session === null) return [];
   const { connection, outbox, components } = session;
   const detail = connection.detail === undefined ? '' : `: ${connection.detail}`;
+  const since = `${connection.state} since ${sinceOf(new Date(connection.since).toISOString(), now)}`;
   return [
-    ['connection', `${connection.state}${detail}`],
-    ['clock', session.clockTrusted ? 'trusted' : 'not trusted; only "stop" is obeyed'],
+    ['connection', `${since}${detail}`],
     ['guard', session.guardAvailable ? 'watches the outputs' : 'missing; nothing is switched on'],
     [
       'outbox',
-      `${outbox.rows} readings waiting, ${outbox.deadLetters} refused for ever, ${outbox.dropped} dropped`,
+      `${outbox.rows} readings wait, ${outbox.dropped} lost, ${outbox.deadLetters} refused for ever; ${session.pendingResults} results of commands wait`,
     ],
-    ...components.map(({ componentId, componentType, status, reason }): [string, string] => [
-      `component ${componentId}`,
-      `${componentType} ${status}${reason === undefined ? '' : `: ${reason}`}`,
-    ]),
+    ...components.map(
+      ({ componentId, componentType, status, reason }): Row => [
+        `component ${componentId}`,
+        `${componentType} ${status}${reason === undefined ? '' : `: ${reason}`}`,
+      ],
+    ),
   ];
+}
+
+function minuteOf(iso: string): string {
+  return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function sinceOf(iso: string, now: number): string {
+  const time = Date.parse(iso);
+  if (time === 0) return 'unknown';
+  const minutes = Math.floor((now - time) / 60_000);
+  if (minutes < 0) return minuteOf(iso);
+  const age =
+    minutes < 120
+      ? `${minutes} min`
+      : minutes < 2_880
+        ? `${Math.floor(minutes / 60)} h`
+        : `${Math.floor(minutes / 1_440)} days`;
+  return `${minuteOf(iso)} (${age})`;
+}
+
+/** A value below its own column where it is longer than the screen is wide. */
+function linesOf(name: string, value: string): string[] {
+  const width = WIDTH - NAMES;
+  const lines: string[] = [];
+  for (const word of value.split(/(?<= )/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && (last + word).trimEnd().length <= width) lines[lines.length - 1] = last + word;
+    else lines.push(lines.length > 0 && /^ *$/.test(word) ? '' : word);
+  }
+  const [first = '', ...rest] = lines.map((line) => line.trimEnd());
+  const head = name === '' ? '' : `${name}:`;
+  return [head.padEnd(NAMES) + first, ...rest.map((line) => ' '.repeat(NAMES) + line)];
 }

@@ -1,46 +1,123 @@
+import { mkdirSync } from 'node:fs';
 import type { ControlRequest } from '../adapters/control-socket.ts';
 import { openControlSocket } from '../adapters/control-socket.ts';
-import { compose } from '../compose.ts';
+import { takeServiceManager } from '../adapters/systemd-service-manager.ts';
+import { compose, makeOutputsSafe, openLocalIdentity, openLogger } from '../compose.ts';
+import { openClock } from '../compose-board.ts';
 import type { AgentConfig } from '../config.ts';
 import { devicePaths } from '../identity/device-paths.ts';
-import { loadTrust } from '../identity/trust-store.ts';
+import { adoptTrust } from '../identity/trust-store.ts';
 import type { Device } from '../lifecycle/device.ts';
+import { waitingStatus } from '../lifecycle/status.ts';
+import { type Clock, delay } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import { createPulse } from '../ports/pulse.ts';
+import { awaitFoundation, type Waiting } from '../service/foundation.ts';
+import { reportToServiceManager, type ServiceReport } from '../service/service-report.ts';
 import { agentVersion } from '../version.ts';
+import { identityIfReadable } from './local-files.ts';
 
 /** Longest time that a drain may take before the process leaves all the same, ms. */
 const DRAIN_LIMIT_MS = 4_000;
+/** A driver that does not come up does not keep the service from being ready, ms. */
+const DRIVERS_WITHIN_MS = 10_000;
+
+/** What of the agent is there yet, for those who ask. */
+interface Present {
+  device?: Device;
+  waiting?: Waiting;
+}
 
 /** Runs the agent until a signal, which may come twice (Ctrl-C under npm): the drain happens once. */
 export async function run(config: AgentConfig): Promise<void> {
-  const paths = devicePaths(config.stateDir);
+  const { stateDir } = config;
   // Whatever a library writes, the readings of an owner are nobody else's.
   process.umask(0o077);
-  // Before anything is made in the state directory: without a trust file there is no device here.
-  loadTrust(paths.trust);
-  let device: Device | undefined;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const clock = openClock(config);
+  const logger = openLogger(config, clock);
+  const manager = takeServiceManager({ env: process.env, pid: process.pid, logger });
+  const present: Present = {};
   const control = await openControlSocket({
-    path: paths.controlSocket,
-    handle: async (request) => answer(device, request),
+    path: devicePaths(stateDir).controlSocket,
+    handle: async (request) => answer(config, present, request),
+  });
+  const pulse = createPulse({ clock });
+  const report = reportToServiceManager({
+    manager,
+    pulse,
+    clock,
+    logger,
+    summary: () => summaryOf(present),
   });
   try {
-    const agent = await compose(config);
-    device = agent.device;
-    const stopped = onSignals((signal) => {
-      agent.logger.info('stopping', { signal });
-      setTimeout(() => process.exit(1), DRAIN_LIMIT_MS).unref();
-      void agent.close();
-    });
-    agent.logger.info('agent started', { version: agentVersion, stateDir: config.stateDir });
-    try {
-      await device.run();
-    } finally {
-      await agent.close();
-      stopped();
-    }
-    agent.logger.info('agent stopped');
+    await live({ config, clock, logger, pulse, report, present });
   } finally {
+    report.close();
     await control.close();
   }
+}
+
+async function live(ports: {
+  readonly config: AgentConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly pulse: ReturnType<typeof createPulse>;
+  readonly report: ServiceReport;
+  readonly present: Present;
+}): Promise<void> {
+  const { config, clock, logger, pulse, report, present } = ports;
+  const stopping = new AbortController();
+  const ignoreSignals = onSignals((signal) => {
+    logger.info('stopping', { signal });
+    report.stopping();
+    setTimeout(() => process.exit(1), DRAIN_LIMIT_MS).unref();
+    stopping.abort();
+  });
+  try {
+    if (!(await layFoundation(ports, stopping.signal))) return;
+    const agent = await compose(config, { pulse });
+    present.device = agent.device;
+    const close = () => void agent.close();
+    stopping.signal.addEventListener('abort', close);
+    if (stopping.signal.aborted) close();
+    logger.info('agent started', { version: agentVersion, stateDir: config.stateDir });
+    const limit = delay(clock, DRIVERS_WITHIN_MS, stopping.signal).catch(() => undefined);
+    void Promise.race([agent.device.settled(), limit]).then(() => {
+      if (!stopping.signal.aborted) report.ready();
+    });
+    try {
+      await agent.device.run();
+    } finally {
+      await agent.close();
+    }
+    logger.info('agent stopped');
+  } finally {
+    ignoreSignals();
+  }
+}
+
+/** Identity and trust; without them the service stays, says so, and waits for them. */
+function layFoundation(
+  { config, clock, logger, report, present }: Parameters<typeof live>[0],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { trust } = devicePaths(config.stateDir);
+  return awaitFoundation({
+    clock,
+    logger,
+    signal,
+    lay() {
+      openLocalIdentity(config);
+      adoptTrust(trust);
+    },
+    onWaiting(waiting) {
+      // Drivers that could do it will not be loaded.
+      if (present.waiting === undefined) void makeOutputsSafe(config, { clock, logger });
+      present.waiting = waiting;
+      report.ready();
+    },
+  });
 }
 
 function onSignals(first: (signal: NodeJS.Signals) => void): () => void {
@@ -58,8 +135,17 @@ function onSignals(first: (signal: NodeJS.Signals) => void): () => void {
   };
 }
 
-async function answer(device: Device | undefined, request: ControlRequest): Promise<unknown> {
-  if (device === undefined) throw new Error('The agent is still starting; ask again in a moment.');
+function summaryOf({ device, waiting }: Present): string {
+  if (device !== undefined) return device.summary();
+  return waiting === undefined ? 'Starting.' : `${waiting.state}: ${waiting.why}`;
+}
+
+async function answer(config: AgentConfig, present: Present, request: ControlRequest): Promise<unknown> {
+  const { device, waiting } = present;
+  if (device === undefined && waiting !== undefined && request.command === 'status')
+    return waitingStatus(waiting, identityIfReadable(config), agentVersion);
+  if (device === undefined)
+    throw new Error(waiting?.why ?? 'The agent is still starting; ask again in a moment.');
   switch (request.command) {
     case 'status':
       return device.status();

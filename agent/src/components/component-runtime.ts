@@ -284,7 +284,7 @@ export class ComponentRuntime {
     this.#intervalMs = config.sampleIntervalMs ?? definition?.sampleIntervalMs ?? this.#intervalMs;
     const elapsedMs = clock.monotonicMs() - startedAt;
     const nextInMs = reading.again ? 0 : Math.max(0, this.#intervalMs - elapsedMs);
-    this.#cancelNext = clock.after(nextInMs, () => void this.#read());
+    this.#later(nextInMs, () => this.#read());
   }
 
   async #restart(): Promise<void> {

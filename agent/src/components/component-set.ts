@@ -39,6 +39,12 @@ export class ComponentSet {
     return this.all.map(({ health }) => health).filter((health) => health !== undefined);
   }
 
+  /** Settles when the present components have shown whether they work. */
+  async settled(): Promise<void> {
+    await this.#applying;
+    await Promise.all(this.all.map(({ settled }) => settled));
+  }
+
   /** Every output safe, every driver stopped. Waits for no list that is being applied. */
   async stop(): Promise<void> {
     this.#stopped = true;

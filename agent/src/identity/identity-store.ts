@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hardwareVersionSchema, isUuid, parseWith } from '@ares/protocol';
-import { readFileIfThere, writeDurableFile } from '../store/durable-file.ts';
+import { ensureDurableFile, readFileIfThere } from '../store/durable-file.ts';
 import { type BoardFiles, readCpuSerial } from './board.ts';
 import type { DevicePaths } from './device-paths.ts';
 import { IdentityError } from './errors.ts';
@@ -30,11 +30,11 @@ export function openIdentity(
   make: { readonly hardwareVersion: string; readonly hardwareVariant: string },
 ): LocalIdentity {
   const cpuSerial = readCpuSerial(board);
-  const stored = ensure(paths.identity, () =>
+  const stored = ensureDurableFile(paths.identity, () =>
     JSON.stringify({ v: 1, deviceUuid: randomUUID(), ...make }, undefined, 2),
   );
-  const identityKeyPem = ensure(paths.identityKey, createPrivateKeyPem);
-  const setupCodeHex = ensure(paths.setupCode, () => randomBytes(16).toString('hex')).trim();
+  const identityKeyPem = ensureDurableFile(paths.identityKey, createPrivateKeyPem);
+  const setupCodeHex = ensureDurableFile(paths.setupCode, () => randomBytes(16).toString('hex')).trim();
   if (!/^[0-9a-f]{32}$/.test(setupCodeHex)) throw damaged(paths.setupCode);
   return {
     identity: { ...parseIdentity(paths.identity, stored), cpuSerial },
@@ -44,12 +44,11 @@ export function openIdentity(
   };
 }
 
-function ensure(path: string, make: () => string): string {
-  const present = readFileIfThere(path);
-  if (present !== undefined) return present;
-  const content = make();
-  writeDurableFile(path, content);
-  return content;
+/** The identity of a device that has one. @throws {IdentityError} SERIAL_UNREADABLE, IDENTITY_DAMAGED */
+export function readIdentity(paths: DevicePaths, board: BoardFiles): DeviceIdentity {
+  const stored = readFileIfThere(paths.identity);
+  if (stored === undefined) throw damaged(paths.identity);
+  return { ...parseIdentity(paths.identity, stored), cpuSerial: readCpuSerial(board) };
 }
 
 function parseIdentity(path: string, text: string): Omit<DeviceIdentity, 'cpuSerial'> {
@@ -78,7 +77,7 @@ function hashOf(path: string, pem: string): string {
 function damaged(path: string, cause?: unknown): IdentityError {
   return new IdentityError(
     'IDENTITY_DAMAGED',
-    `${path} cannot be read. Restore it from a backup; if there is none, move the state directory away, run factory-init again and register the device anew.`,
+    `${path} cannot be read. Restore it from a backup; if there is none, move the state directory away, start the agent again and register the device anew.`,
     { cause },
   );
 }

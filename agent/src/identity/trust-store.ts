@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { describeIssues, parseTrustFile } from '@ares/protocol';
-import { readFileIfThere, writeDurableFile } from '../store/durable-file.ts';
+import { ensureDurableFile, readFileIfThere } from '../store/durable-file.ts';
 import { IdentityError } from './errors.ts';
 import type { Trust } from './types.ts';
 
@@ -12,7 +13,7 @@ export function loadTrust(path: string): Trust {
   if (text === undefined) {
     throw new IdentityError(
       'TRUST_MISSING',
-      `This device has no trust file (${path}), so it could not tell its cloud from an impostor. Run: factory-init --trust FILE`,
+      `This device has no trust file (${path}), so it could not tell its cloud from an impostor. Run: ares-agent factory-init --trust FILE`,
     );
   }
   return parseTrust(path, text);
@@ -29,15 +30,28 @@ export function installTrust(path: string, sourcePath: string): Trust {
   if (text === undefined) throw new IdentityError('TRUST_MISSING', `There is no trust file ${sourcePath}.`);
   const trust = parseTrust(sourcePath, text);
   const content = JSON.stringify(trust, undefined, 2);
-  const present = readFileIfThere(path);
-  if (present === undefined) writeDurableFile(path, content);
-  else if (present !== content) {
+  if (ensureDurableFile(path, () => content) !== content) {
     throw new IdentityError(
       'TRUST_DIFFERS',
       `This device trusts another cloud already (${path}). A trust file changes only by a signed update; to start over as a new device, use another state directory.`,
     );
   }
   return trust;
+}
+
+/** Where an image may carry its trust file; the first that is there counts. */
+export const shippedTrustPlaces: readonly string[] = [
+  '/etc/ares-agent/trust.json',
+  '/usr/share/ares-agent/trust.json',
+];
+
+/**
+ * The trust file of this device; on its first start the one that came with its image.
+ * @throws {IdentityError} TRUST_MISSING, TRUST_INVALID
+ */
+export function adoptTrust(path: string, places = shippedTrustPlaces): Trust {
+  const shipped = readFileIfThere(path) === undefined ? places.find((place) => existsSync(place)) : undefined;
+  return shipped === undefined ? loadTrust(path) : installTrust(path, shipped);
 }
 
 function parseTrust(path: string, text: string): Trust {

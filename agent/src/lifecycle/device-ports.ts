@@ -5,6 +5,7 @@ import type { Trust } from '../identity/types.ts';
 import type { ChildJobs, RadioSettings } from '../ports/child-jobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import type { Wifi } from '../ports/wifi.ts';
 import type { FailSafeConfig } from '../provisioning/fail-safe.ts';
 import type { ProvisioningJournalStore } from '../provisioning/journal.ts';
@@ -30,6 +31,7 @@ export interface DevicePorts {
   readonly jobs: ChildJobs;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly pulse?: Pulse | undefined;
   /** 0 ≤ x < 1. */
   random(): number;
   readonly config: {

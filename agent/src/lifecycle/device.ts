@@ -19,6 +19,10 @@ export interface Device {
   run(): Promise<void>;
   stop(): Promise<void>;
   status(): DeviceStatus;
+  /** State and reason in one line. */
+  summary(): string;
+  /** Settles when the first step has begun and the components of a device at work have shown whether they work. */
+  settled(): Promise<void>;
   /** Resolves when the decision is on the disk and the reset has begun. @throws {LifecycleError} while one runs */
   reset(cause: ResetCause): Promise<void>;
   /** A whole reset without the rest of the life: for a device whose agent does not run. */
@@ -33,6 +37,7 @@ export function createDevice(ports: DevicePorts): Device {
   finishDecisionOfReset(ports);
   const progress = createProgress();
   const stopping = new AbortController();
+  const begun = Promise.withResolvers<void>();
   const keeper = createCredentialsKeeper({ ...ports, identity, store: ports.credentials });
   const standing = createStandingClient({
     identity,
@@ -125,7 +130,12 @@ export function createDevice(ports: DevicePorts): Device {
     }),
     clock,
     logger,
-    onState: ({ state }) => ble.setState(bleStateOf(state)),
+    pulse: ports.pulse,
+    onState: ({ state }) => {
+      ble.setState(bleStateOf(state));
+      // The step begins in this turn of the loop.
+      setImmediate(begun.resolve);
+    },
   });
 
   return {
@@ -134,7 +144,24 @@ export function createDevice(ports: DevicePorts): Device {
       stopping.abort();
       await Promise.all([runner.stop(), ble.close(), endBeside()]);
     },
-    status: () => describeStatus({ ...ports, identity, record: runner.record(), bluetoothOpen: ble.isOpen }),
+    status: () =>
+      describeStatus({
+        ...ports,
+        identity,
+        record: runner.record(),
+        bluetooth: ble,
+        steps: progress.reports(),
+      }),
+    summary() {
+      const { state, why } = runner.record();
+      const connection = ports.holder.current()?.status().connection;
+      if (connection === undefined) return `${state}: ${why}`;
+      return `${state}, ${connection.state}${connection.detail === undefined ? '' : `: ${connection.detail}`}`;
+    },
+    async settled() {
+      await begun.promise;
+      await ports.holder.current()?.settled();
+    },
     async reset(cause) {
       const { state, cloud } = runner.record();
       next(state, 'reset-requested');

@@ -26,15 +26,19 @@ export interface ExecutorPorts extends DevicePorts {
 const LINGER_MS = 30_000;
 /** A device that has not reached its cloud for so long after power-on lets its owner change the Wi-Fi, ms. */
 const LONG_WITHOUT_CLOUD_MS = 10 * 60_000;
+const WAITING = 'wait for a better standing';
+/** Longer than an onboarding or a reset with all their time-outs, ms. */
+const LONGEST_STEP_MS = 30 * 60_000;
 /** Pause between two questions for the standing of a device that may not work, ms; ± half. */
 const STANDING_EVERY_MS = 10 * 60_000;
 
 /** What the device does in each step of its life. */
 export function createExecutors(ports: ExecutorPorts): StepExecutors {
   const { ble } = ports;
+  const waiting = bounded(ports, WAITING, (signal) => recoverOrAsk(ports, signal));
   return {
     'await-claim': (signal) => awaitClaim(ports, signal),
-    provision: (signal) => provision(ports, signal),
+    provision: bounded(ports, 'onboarding', (signal) => provision(ports, signal)),
     operate: openWhenCut(ports, async (signal) => {
       await rollBackStrayTrial(ports);
       void ble.close(LINGER_MS);
@@ -42,16 +46,16 @@ export function createExecutors(ports: ExecutorPorts): StepExecutors {
     }),
     'await-recovery': async (signal) => {
       ble.open(BLE_WINDOW_MS);
-      return recoverOrAsk(ports, signal);
+      return waiting(signal);
     },
-    'wait-while-blocked': (signal) => recoverOrAsk(ports, signal),
-    reset: async (signal) => {
+    'wait-while-blocked': waiting,
+    reset: bounded(ports, 'reset', async (signal) => {
       const identityKeyPem = () => ports.reloadLocal().identityKeyPem;
       await ports.endBeside();
       await ports.holder.stop('the device is being reset');
       await runReset({ ...ports, identityKeyPem }, signal);
       return { event: 'reset-done', why: 'The device has forgotten its former owner.', cloud: null };
-    },
+    }),
   };
 }
 
@@ -92,9 +96,10 @@ async function provision(ports: ExecutorPorts, signal: AbortSignal): Promise<Hap
 
 /** Without its certificate a device can only wait: for its owner, or for another word of the cloud. */
 async function recoverOrAsk(ports: ExecutorPorts, signal: AbortSignal): Promise<Happening | undefined> {
-  const { keeper, standing, clock, logger, marker, random } = ports;
+  const { keeper, standing, clock, logger, marker, pulse, random } = ports;
   await ports.holder.stop('the device may not work');
   while (!signal.aborted) {
+    pulse?.beat(WAITING, LONGEST_STEP_MS);
     const decided = decidedToForget(ports);
     if (decided !== undefined) return decided;
     try {
@@ -137,6 +142,18 @@ function openWhenCut(ports: ExecutorPorts, step: StepExecutor): StepExecutor {
       return await step(signal);
     } finally {
       cancel();
+    }
+  };
+}
+
+/** A step of its own length, which it must not exceed. */
+function bounded({ pulse }: ExecutorPorts, name: string, step: StepExecutor): StepExecutor {
+  return async (signal) => {
+    pulse?.beat(name, LONGEST_STEP_MS);
+    try {
+      return await step(signal);
+    } finally {
+      pulse?.end(name);
     }
   };
 }

@@ -4,6 +4,7 @@ import type { OperatingSession } from '../operate/types.ts';
 import type { Clock } from '../ports/clock.ts';
 import { CloudApiError } from '../ports/cloud-api.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import type { ResetMarker } from '../reset/reset.ts';
 import type { CredentialsKeeper } from './credentials-keeper.ts';
 import type { LifecycleRecord } from './lifecycle-store.ts';
@@ -22,10 +23,14 @@ export interface OperatePorts {
   readonly marker: ResetMarker;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly pulse?: Pulse | undefined;
   random(): number;
   cloud(): LifecycleRecord['cloud'];
 }
 
+const LOOP = 'operation';
+/** Longer than all the questions to the cloud of one round together, ms. */
+const ROUND_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 15_000;
 const LOOK_AT_MOST_EVERY_MS = 250;
 /** Pause between two questions for the standing, ms: doubles while the device stays refused. */
@@ -88,6 +93,7 @@ class MaintenanceLoop {
     const resumed = await keeper.resumeRecovery(signal).catch(() => undefined);
     if (resumed !== undefined) this.#use(resumed, clock.monotonicMs());
     while (!signal.aborted) {
+      this.#ports.pulse?.beat(LOOP, ROUND_MS);
       await this.#renewIfDue(signal);
       if (!signal.aborted) await this.#askIfRefused(signal);
       if (!signal.aborted) await this.#sleep(signal);
@@ -101,6 +107,7 @@ class MaintenanceLoop {
   }
 
   close(): void {
+    this.#ports.pulse?.end(LOOP);
     for (const off of this.#unsubscribe) off();
   }
 

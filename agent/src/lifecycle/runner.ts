@@ -1,5 +1,6 @@
 import { type Clock, delay } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import type { LifecycleRecord, LifecycleStore } from './lifecycle-store.ts';
 import { type LifecycleEvent, type LifecycleStep, next } from './transitions.ts';
 
@@ -30,6 +31,9 @@ export interface LifecycleRunner {
 
 /** A step that fails without saying what that means is tried again after this. */
 const RETRY_AFTER_MS = 5_000;
+/** A step that was told to end must have ended after this, ms. */
+const END_WITHIN_MS = 120_000;
+const LOOP = 'change of state';
 
 /**
  * The one owner of concurrency in the agent's life.
@@ -43,6 +47,7 @@ export function createLifecycleRunner(ports: {
   readonly executors: StepExecutors;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly pulse?: Pulse | undefined;
   onState(record: LifecycleRecord): void;
 }): LifecycleRunner {
   const { store, executors, clock, logger } = ports;
@@ -102,6 +107,7 @@ export function createLifecycleRunner(ports: {
         }
       }
       stepSignal = new AbortController();
+      ports.pulse?.end(LOOP);
       if (stopping) break;
       const request = waiting.shift();
       if (request === undefined) continue;
@@ -125,6 +131,7 @@ export function createLifecycleRunner(ports: {
       next(record.state, happening.event);
       const moved = Promise.withResolvers<void>();
       waiting.push({ happening, moved });
+      ports.pulse?.beat(LOOP, END_WITHIN_MS);
       stepSignal.abort();
       await moved.promise;
     },

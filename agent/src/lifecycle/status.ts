@@ -1,17 +1,20 @@
+import type { StepReport } from '@ares/protocol/ble';
 import type { CredentialsStore } from '../identity/credentials-store.ts';
 import type { DeviceIdentity } from '../identity/types.ts';
 import type { SessionStatus } from '../operate/types.ts';
+import { type ChainLink, causeChain } from './cause-chain.ts';
 import type { LifecycleRecord } from './lifecycle-store.ts';
 import type { SessionHolder } from './session-holder.ts';
 import type { LifecycleState } from './transitions.ts';
 
 /** What `status` shows; the same for people and, as JSON, for machines. */
 export interface DeviceStatus {
-  readonly deviceUuid: string;
-  readonly cpuSerial: string;
-  readonly hardware: string;
+  /** These three are `null` while the identity cannot be read. */
+  readonly deviceUuid: string | null;
+  readonly cpuSerial: string | null;
+  readonly hardware: string | null;
   readonly agentVersion: string;
-  readonly state: LifecycleState;
+  readonly state: LifecycleState | 'WAITING_FOR_TRUST' | 'NEEDS_REPAIR';
   readonly why: string;
   /** ISO 8601 UTC. */
   readonly since: string;
@@ -21,12 +24,14 @@ export interface DeviceStatus {
   readonly cloud: string | null;
   readonly assignment: number | null;
   readonly certificateEnds: string | null;
+  /** What stands between the device and its cloud, in order. */
+  readonly chain: readonly ChainLink[];
   /** `null` unless the agent runs and operates. */
   readonly session: SessionStatus | null;
 }
 
 const advice: { readonly [S in LifecycleState]: string | null } = {
-  UNPROVISIONED: 'Set the device up with the app: scan the label or type its setup code.',
+  UNPROVISIONED: 'Set the device up with the app: scan the label or type its setup code (ares-agent label).',
   PROVISIONING: 'Wait: the device is being set up.',
   OPERATING: null,
   RECOVERY_NEEDED:
@@ -36,32 +41,71 @@ const advice: { readonly [S in LifecycleState]: string | null } = {
 };
 
 export function describeStatus(ports: {
-  readonly identity: DeviceIdentity;
+  readonly identity: DeviceIdentity | undefined;
   readonly record: LifecycleRecord;
   readonly credentials: CredentialsStore;
   readonly holder: Pick<SessionHolder, 'current'>;
-  readonly bluetoothOpen: boolean;
+  readonly bluetooth: { readonly isOpen: boolean; readonly problem: string | undefined };
+  readonly steps: readonly StepReport[];
   readonly config: { readonly agentVersion: string };
 }): DeviceStatus {
-  const { identity, record } = ports;
+  const { record, bluetooth, steps } = ports;
+  const { state, why } = record;
   const session = ports.holder.current()?.status() ?? null;
   const loaded = ports.credentials.load();
   const stored = loaded.kind === 'found' ? loaded.value : undefined;
+  const { isOpen: bluetoothOpen, problem: radioProblem } = bluetooth;
   return {
-    deviceUuid: identity.deviceUuid,
-    cpuSerial: identity.cpuSerial,
-    hardware: `${identity.hardwareVersion} ${identity.hardwareVariant}`,
+    ...describeIdentity(ports.identity),
     agentVersion: ports.config.agentVersion,
-    state: record.state,
-    why: record.why,
+    state,
+    why,
     since: new Date(record.since).toISOString(),
-    whatToDo: advice[record.state] ?? connectionAdvice(session),
-    bluetooth: ports.bluetoothOpen ? 'open' : 'closed',
+    whatToDo: advice[state] ?? connectionAdvice(session),
+    bluetooth: bluetoothOpen ? 'open' : 'closed',
     cloud: record.cloud?.apiUrl ?? null,
     assignment: record.cloud?.assignment ?? null,
     certificateEnds: stored === undefined ? null : new Date(stored.answer.notAfter).toISOString(),
+    chain: causeChain({ state, why, steps, session, bluetoothOpen, radioProblem }),
     session,
   };
+}
+
+/** Of a device whose life cannot begin. */
+export function waitingStatus(
+  waiting: {
+    readonly state: 'WAITING_FOR_TRUST' | 'NEEDS_REPAIR';
+    readonly why: string;
+    readonly since: number;
+  },
+  identity: DeviceIdentity | undefined,
+  agentVersion: string,
+): DeviceStatus {
+  const { state, why } = waiting;
+  const nothing = { bluetoothOpen: false, radioProblem: undefined, steps: [], session: null };
+  return {
+    ...describeIdentity(identity),
+    agentVersion,
+    state,
+    why,
+    since: new Date(waiting.since).toISOString(),
+    whatToDo:
+      state === 'WAITING_FOR_TRUST'
+        ? 'Give it the trust file of your cloud: sudo ares-agent factory-init --trust FILE. The agent goes on by itself.'
+        : 'Do what the reason says. The agent goes on by itself.',
+    bluetooth: 'closed',
+    cloud: null,
+    assignment: null,
+    certificateEnds: null,
+    chain: causeChain({ state, why, ...nothing }),
+    session: null,
+  };
+}
+
+function describeIdentity(identity: DeviceIdentity | undefined) {
+  if (identity === undefined) return { deviceUuid: null, cpuSerial: null, hardware: null };
+  const { deviceUuid, cpuSerial, hardwareVersion, hardwareVariant } = identity;
+  return { deviceUuid, cpuSerial, hardware: `${hardwareVersion} ${hardwareVariant}` };
 }
 
 function connectionAdvice(session: SessionStatus | null): string | null {

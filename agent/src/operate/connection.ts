@@ -7,6 +7,7 @@ import {
 } from '../ports/broker-link.ts';
 import { type Clock, delay } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import type { OperatingConfig } from './config.ts';
 import type { ConnectionState, Random } from './types.ts';
 
@@ -31,6 +32,10 @@ type Config = Pick<
   'keepAliveSeconds' | 'connectTimeoutMs' | 'reconnectSpreadMs' | 'reconnectCapMs'
 >;
 
+const LOOP = 'connection';
+/** What an attempt may take beside its own time-out, ms. */
+const ATTEMPT_MS = 60_000;
+
 /**
  * Keeps one connection to the broker. Connects at once when started and when told to; otherwise after a delay with
  * full jitter over a window of at least the configured spread, so that a fleet does not come back in one second.
@@ -43,12 +48,14 @@ export class Connection {
   readonly #config: Config;
   readonly #target: () => ConnectTarget;
   readonly #events: ConnectionEvents;
+  readonly #pulse: Pulse | undefined;
   readonly #stopped = new AbortController();
   #wake: AbortController = new AbortController();
   #connection: BrokerConnection | undefined;
   #running: Promise<void> | undefined;
   #state: ConnectionState = 'stopped';
   #error: LinkError | undefined;
+  #since: number;
 
   constructor(options: {
     readonly link: BrokerLink;
@@ -58,6 +65,7 @@ export class Connection {
     readonly config: Config;
     readonly target: () => ConnectTarget;
     readonly events: ConnectionEvents;
+    readonly pulse?: Pulse | undefined;
   }) {
     this.#link = options.link;
     this.#clock = options.clock;
@@ -66,6 +74,8 @@ export class Connection {
     this.#config = options.config;
     this.#target = options.target;
     this.#events = options.events;
+    this.#since = options.clock.now();
+    this.#pulse = options.pulse;
   }
 
   get state(): ConnectionState {
@@ -75,6 +85,11 @@ export class Connection {
   /** Why there is no connection; `undefined` while there is one. */
   get error(): LinkError | undefined {
     return this.#error;
+  }
+
+  /** Begin of the present state, epoch ms of the device's clock. */
+  get since(): number {
+    return this.#since;
   }
 
   get connected(): boolean {
@@ -103,6 +118,7 @@ export class Connection {
     this.#wake.abort();
     await this.#connection?.close();
     await this.#running;
+    this.#pulse?.end(LOOP);
     this.#become('stopped', undefined);
   }
 
@@ -118,6 +134,7 @@ export class Connection {
       const waitMs = this.#waitMs(failures, error);
       failures++;
       this.#become('waiting', error);
+      this.#pulse?.beat(LOOP, waitMs + ATTEMPT_MS);
       this.#logger.warn(error.message, { code: error.code, againInMs: Math.round(waitMs) });
       await delay(this.#clock, waitMs, this.#wake.signal).catch(() => undefined);
     }
@@ -126,6 +143,7 @@ export class Connection {
   /** One connection from beginning to end; the answer is why it ended. */
   async #once(onEstablished: () => void): Promise<LinkError> {
     this.#become('connecting', this.#error);
+    this.#pulse?.beat(LOOP, this.#config.connectTimeoutMs * 2 + ATTEMPT_MS);
     try {
       const { notBefore, ...target } = this.#target();
       if (this.#clock.now() < notBefore)
@@ -147,6 +165,8 @@ export class Connection {
       onEstablished();
       this.#connection = connection;
       this.#become('connected', undefined);
+      // From here on the keep-alive of the link ends what hangs.
+      this.#pulse?.end(LOOP);
       this.#logger.info('connected to the broker', { host: target.host, port: target.port });
       this.#events.onUp();
       return await connection.closed;
@@ -171,6 +191,7 @@ export class Connection {
   }
 
   #become(state: ConnectionState, error: LinkError | undefined): void {
+    if (state !== this.#state) this.#since = this.#clock.now();
     this.#state = state;
     this.#error = error;
     this.#events.onState(state, error);

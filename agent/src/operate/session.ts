@@ -11,7 +11,7 @@ import { ResultReporter } from '../commands/result-reporter.ts';
 import { createOrderVerifier } from '../commands/verify-order.ts';
 import { ComponentSet } from '../components/component-set.ts';
 import type { Credentials } from '../identity/types.ts';
-import { type LinkMessage, refusals } from '../ports/broker-link.ts';
+import { type LinkError, type LinkMessage, refusals } from '../ports/broker-link.ts';
 import { createMac } from '../telemetry/hmac.ts';
 import { MessageMaker } from '../telemetry/message-maker.ts';
 import { Publisher } from '../telemetry/publisher.ts';
@@ -75,6 +75,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     clock,
     logger,
     config,
+    pulse: options.pulse,
     events: {
       onMeasured: ({ componentId, componentType }, values, urgent) => {
         const readings = values.map((value) => ({ componentId, componentType, ...value }));
@@ -177,6 +178,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     random,
     logger,
     config,
+    pulse: options.pulse,
     target: () => {
       connectionId = random.uuid();
       return {
@@ -249,10 +251,8 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     status: () => ({
       connection: {
         state: connection.state,
-        ...(connection.error !== undefined && {
-          detail: connection.error.message,
-          code: connection.error.code,
-        }),
+        since: connection.since,
+        ...(connection.error !== undefined && describeError(connection.error)),
       },
       ...boot,
       clockTrusted: time.trusted(),
@@ -260,11 +260,18 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
       firstReadingAcknowledged: firstAcknowledged,
       outbox: outbox.stats(),
       pendingResults: journal.unacknowledged(assignment, 1_000).length,
+      ...(publisher.putOff !== undefined && { putOff: publisher.putOff }),
       components: components.all.map(({ component: { componentId, componentType }, health }) => ({
         ...(health ?? { componentId, status: 'ERROR' as const, reason: 'The driver is being loaded.' }),
         componentType,
       })),
     }),
+    settled: () => components.settled(),
     on: (event, listener) => events.on(event, listener),
   };
+}
+
+function describeError({ message, code, cause }: LinkError) {
+  const reason: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return { detail: message, code, ...(typeof reason === 'string' && { reason }) };
 }

@@ -1,11 +1,12 @@
 import type { DriverRegistry, Hardware } from '@ares/hardware-drivers';
-import type { ComponentHealth, ResetClaims, TrustFile } from '@ares/protocol';
+import type { ComponentHealth, ReadingProblem, ResetClaims, TrustFile } from '@ares/protocol';
 import type { Credentials, DeviceIdentity } from '../identity/types.ts';
 import type { BrokerLink, LinkErrorCode } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ComponentSource } from '../ports/component-source.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 import type { DeviceStore, OutboxStats } from '../store/types.ts';
 import type { OperatingConfig } from './config.ts';
 
@@ -32,6 +33,7 @@ export interface SessionOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly config: OperatingConfig;
+  readonly pulse?: Pulse | undefined;
 }
 
 /** What the session reports. */
@@ -55,6 +57,10 @@ export interface SessionStatus {
     /** Why there is none, in one sentence; absent while connected. */
     readonly detail?: string;
     readonly code?: LinkErrorCode;
+    /** What the operating system or TLS said, e.g. `ENOTFOUND`. */
+    readonly reason?: string;
+    /** Begin of this state, epoch ms of the device's clock. */
+    readonly since: number;
   };
   readonly bootId: string;
   readonly bootCount: number;
@@ -63,6 +69,8 @@ export interface SessionStatus {
   readonly firstReadingAcknowledged: boolean;
   readonly outbox: OutboxStats;
   readonly pendingResults: number;
+  /** Why the cloud does not take readings now; absent while it does. */
+  readonly putOff?: ReadingProblem;
   readonly components: readonly (ComponentHealth & { readonly componentType: string })[];
 }
 
@@ -75,6 +83,8 @@ export interface OperatingSession {
   /** Outputs safe, drivers stopped, good-bye said. May be called again. */
   stop(reason: string): Promise<void>;
   status(): SessionStatus;
+  /** Settles when the components that it began with have shown whether they work. */
+  settled(): Promise<void>;
   /** The answer takes the listener off. */
   on<E extends keyof SessionEvents>(event: E, listener: (value: SessionEvents[E]) => void): () => void;
 }

@@ -97,9 +97,13 @@ class CorruptError extends Error {
   override readonly name = 'CorruptError';
 }
 
+const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+const diskCodes = [SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN];
 
 function isCorrupt(cause: unknown): boolean {
   if (cause instanceof CorruptError) return true;
@@ -110,6 +114,12 @@ function isCorrupt(cause: unknown): boolean {
 /** Whether the disk was full. */
 export function isDiskFull(cause: unknown): boolean {
   return sqliteCode(cause) === SQLITE_FULL;
+}
+
+/** Whether the disk took nothing: full, read only, broken, without room for another file. */
+export function cannotWrite(cause: unknown): boolean {
+  const code = sqliteCode(cause);
+  return code !== undefined && diskCodes.includes(code);
 }
 
 /** Primary result code of SQLite. */

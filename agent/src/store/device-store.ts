@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { countersSchema, createCounters } from './counters.ts';
-import { type Database, deleteDatabase, openDatabase } from './database.ts';
+import { type Database, deleteDatabase, isDiskFull, openDatabase } from './database.ts';
+import { keepReserve, mayGrow, useReserve } from './disk-reserve.ts';
 import { createJournal, journalSchema } from './journal.ts';
-import { createOutbox, defaultOutboxQuota, type OutboxQuota, outboxSchema } from './outbox.ts';
+import { createOutbox, defaultOutboxQuota, type Loss, type OutboxQuota, outboxSchema } from './outbox.ts';
 import type { DeviceStore, Outbox } from './types.ts';
 
 const assignmentSchema = `
@@ -29,9 +30,12 @@ export function openDeviceStore(options: {
   const { dir, logger, clock, quota = defaultOutboxQuota } = options;
   const open = (name: string, schema: string) =>
     openDatabase({ path: join(dir, name), schema, logger, now: () => clock.now() });
-  const device = open('device.db', countersSchema + journalSchema);
-  if (device.damaged !== undefined)
-    device.prepare('INSERT INTO damages (assignment, detail) VALUES (0, ?)').run(device.damaged);
+  keepReserve(dir);
+  const critical = <T>(work: () => T): T => useReserve(dir, isDiskFull, work);
+  const device = critical(() => open('device.db', countersSchema + journalSchema));
+  const { damaged: damage } = device;
+  if (damage !== undefined)
+    critical(() => device.prepare('INSERT INTO damages (assignment, detail) VALUES (0, ?)').run(damage));
 
   const damaged = () =>
     (device.prepare('SELECT detail FROM damages LIMIT 1').get() as { detail: string } | undefined)?.detail;
@@ -72,17 +76,20 @@ export function openDeviceStore(options: {
   };
 
   return {
-    counters: createCounters(device),
-    journal: createJournal(device, damaged),
+    counters: withReserve(createCounters(device), critical),
+    journal: withReserve(createJournal(device, damaged), critical),
     openOutbox: (assignment) => {
       if (opened?.assignment === assignment) return opened.outbox;
       closeOutbox();
-      mendFor(assignment);
-      forgetFormer(assignment);
-      const database = openFor(assignment);
-      const onDropped = (count: number, why: string) =>
-        logger.warn('readings dropped', { count, why, do: 'connect the device or raise the quota' });
-      const outbox = createOutbox({ database, quota, onDropped });
+      critical(() => mendFor(assignment));
+      critical(() => forgetFormer(assignment));
+      const database = critical(() => openFor(assignment));
+      const outbox = createOutbox({
+        database,
+        quota,
+        mayGrow: () => mayGrow(dir),
+        onDropped: createLossLog({ logger, clock }),
+      });
       opened = { assignment, database, outbox };
       return outbox;
     },
@@ -94,5 +101,41 @@ export function openDeviceStore(options: {
       closeOutbox();
       device.close();
     },
+  };
+}
+
+/** The same object, whose functions get the reserve when they find the disk full. Each is all or nothing. */
+function withReserve<T extends object>(target: T, critical: <R>(work: () => R) => R): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const value: unknown = Reflect.get(object, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => critical(() => Reflect.apply(value, object, args) as unknown);
+    },
+  });
+}
+
+const SAY_AGAIN_AFTER_MS = 60_000;
+const doAbout: { readonly [L in Loss]: string } = {
+  quota: 'connect the device or raise the quota',
+  'disk low': 'make room on the disk',
+  disk: 'make room on the disk, or replace a card that can only be read',
+};
+
+/** At once, then once a minute: on a full disk the log must not be what fills it. */
+function createLossLog({ logger, clock }: { readonly logger: Logger; readonly clock: Clock }) {
+  const lost = new Map<Loss, { count: number; nextMs: number }>();
+  return (count: number, why: Loss, cause?: unknown) => {
+    const sum = lost.get(why) ?? { count: 0, nextMs: 0 };
+    lost.set(why, sum);
+    sum.count += count;
+    if (clock.monotonicMs() < sum.nextMs) return;
+    logger.warn('readings lost', {
+      count: sum.count,
+      why,
+      do: doAbout[why],
+      ...(cause !== undefined && { cause }),
+    });
+    lost.set(why, { count: 0, nextMs: clock.monotonicMs() + SAY_AGAIN_AFTER_MS });
   };
 }

@@ -1,6 +1,6 @@
 import type { Reading, ReadingProblem } from '@ares/protocol';
 import type { Database } from './database.ts';
-import { isDiskFull } from './database.ts';
+import { cannotWrite } from './database.ts';
 import type { BootRow, MeasuredTime, NewReading, Outbox, OutboxStats, StoredReading } from './types.ts';
 
 export const outboxSchema = `
@@ -49,6 +49,11 @@ export const defaultOutboxQuota: OutboxQuota = {
   maxDeadLetters: 1_000,
 };
 
+/** What readings may take of the disk however full it is. */
+const ALWAYS_BYTES = 1024 * 1024;
+/** Free pages that hold the readings of one tick: so many are left before old readings make room. */
+const SPARE_PAGES = 4;
+
 /** Rows dropped at once when the quota is reached: dropping one by one would cost a search each time. */
 const DROP_STEP = 500;
 
@@ -67,23 +72,29 @@ interface Row {
   suspect: number;
 }
 
+/** What readings are lost to. */
+export type Loss = 'quota' | 'disk low' | 'disk';
+
 /**
  * The outbox in one database.
- * @param options.onDropped called with the number of readings lost to the quota or to a full disk
+ * @param options.mayGrow whether the database may take more of the disk; else the oldest readings make room
+ * @param options.onDropped called with the number of readings lost, and to what
  */
 export function createOutbox(options: {
   readonly database: Database;
   readonly quota: OutboxQuota;
-  readonly onDropped: (count: number, why: 'quota' | 'disk full') => void;
+  readonly mayGrow: () => boolean;
+  readonly onDropped: (count: number, why: Loss, cause?: unknown) => void;
 }): Outbox {
-  const { database, quota, onDropped } = options;
+  const { database, quota, mayGrow, onDropped } = options;
   const { prepare } = database;
   const number = (text: string) => Number(Object.values(prepare(text).get() as Record<string, number>)[0]);
-  /** Lost to a full disk, where not even this can be written down; it is with the next reading that fits. */
+  /** Lost to a disk that takes nothing, where not even this can be written down; it is with the next reading that fits. */
   let unwritten = 0;
   let rows = number('SELECT count(*) FROM readings');
   let current: BootRow | undefined;
 
+  const sparePages = () => number('PRAGMA freelist_count');
   const bytes = () =>
     (number('PRAGMA page_count') - number('PRAGMA freelist_count')) * number('PRAGMA page_size');
   const addToTotal = (name: string, count: number) =>
@@ -104,14 +115,16 @@ export function createOutbox(options: {
       ).run(count).changes,
     );
   /** Inside of the insert's transaction: room for `coming` rows. */
-  const makeRoom = (coming: number): number => {
+  const makeRoom = (coming: number): { count: number; why: Loss } => {
     const tooMany = rows + coming - quota.maxRows;
     const wanted = tooMany > 0 ? Math.max(tooMany, Math.min(DROP_STEP, Math.ceil(quota.maxRows / 100))) : 0;
-    const step = wanted === 0 && bytes() > quota.maxBytes ? DROP_STEP : wanted;
-    if (step === 0) return 0;
-    const count = dropOldest(step);
+    const tooLarge = bytes() > quota.maxBytes;
+    const why = wanted > 0 || tooLarge ? 'quota' : 'disk low';
+    if (why === 'disk low' && (bytes() < ALWAYS_BYTES || sparePages() >= SPARE_PAGES || mayGrow()))
+      return { count: 0, why };
+    const count = dropOldest(wanted === 0 ? DROP_STEP : wanted);
     if (count > 0) addToTotal('dropped', count);
-    return count;
+    return { count, why };
   };
 
   const store = (boot: BootRow, readings: readonly NewReading[], time: MeasuredTime, uptimeMs: number) =>
@@ -184,13 +197,13 @@ export function createOutbox(options: {
       try {
         const { stored, pushedOut } = store(current, readings, time, Math.floor(uptimeMs));
         unwritten = 0;
-        rows += stored.length - pushedOut;
-        if (pushedOut > 0) onDropped(pushedOut, 'quota');
+        rows += stored.length - pushedOut.count;
+        if (pushedOut.count > 0) onDropped(pushedOut.count, pushedOut.why);
         return stored;
       } catch (cause) {
-        if (!isDiskFull(cause)) throw cause;
+        if (!cannotWrite(cause)) throw cause;
         unwritten += readings.length;
-        onDropped(readings.length, 'disk full');
+        onDropped(readings.length, 'disk', cause);
         return [];
       }
     },
@@ -244,6 +257,7 @@ export function createOutbox(options: {
       bytes: bytes(),
       dropped: dropped(),
       deadLetters: number('SELECT count(*) FROM dead_letters'),
+      diskLow: !mayGrow(),
     }),
     loadDocument: (name) => {
       const row = prepare('SELECT content FROM documents WHERE name = ?').get(name) as

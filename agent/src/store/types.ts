@@ -60,7 +60,7 @@ export interface Outbox {
   ): number;
   /** Readings that wait, without asking the database. */
   readonly rows: number;
-  /** Readings lost to the quota or to a full disk since the assignment began. */
+  /** Readings lost to the quota or to the disk since the assignment began. */
   readonly dropped: number;
   stats(): OutboxStats;
   /** A small durable document of the assignment, e.g. the last list of components. */
@@ -71,9 +71,11 @@ export interface Outbox {
 export interface OutboxStats {
   readonly rows: number;
   readonly bytes: number;
-  /** Readings dropped because the quota was reached or the disk was full, since the assignment began. */
+  /** Readings lost because the quota was reached or the disk was full or could not be written, since the assignment began. */
   readonly dropped: number;
   readonly deadLetters: number;
+  /** Little is left of the disk: new readings take the place of the oldest ones. */
+  readonly diskLow: boolean;
 }
 
 export type CommandState = 'received' | 'acting' | 'done';

@@ -66,6 +66,7 @@ export class Publisher {
   readonly #postponedBoots = new Map<number, { readonly untilMs: number; readonly times: number }>();
   readonly #postponed = new Set<() => void>();
   #postponedCount = 0;
+  #putOff: ReadingProblem | undefined;
   #connected = false;
   #level = 0;
   #cancelDue: () => void = () => undefined;
@@ -107,6 +108,11 @@ export class Publisher {
     const pushedOut = this.#live.add(stored, { urgent: options.urgent, nowMs: this.#clock.monotonicMs() });
     for (const { boot, reading } of pushedOut) this.#held.release(boot.order, [reading.seq]);
     this.#pump();
+  }
+
+  /** Why the cloud did not take the last readings that it answered, though not for ever. */
+  get putOff(): ReadingProblem | undefined {
+    return this.#putOff;
   }
 
   connected(): void {
@@ -174,6 +180,7 @@ export class Publisher {
     if (awaited > 0 || bootId === this.#bootId)
       this.#time.observeCloudTime(cloudTime, { awaited: awaited > 0 });
     if (awaited > 0) this.#level = 0;
+    this.#putOff = rejected.find((one) => !one.final)?.code;
     if (deleted > 0) this.#events.onStored(deleted);
   }
 

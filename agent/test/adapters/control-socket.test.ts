@@ -40,7 +40,7 @@ describe('the control socket', () => {
     const path = join(folder, 'control.sock');
     const server = await openControlSocket({ path, handle: async () => undefined });
     chmodSync(path, 0);
-    await expect(askAgent(path, status)).rejects.toThrow('as the user of the agent');
+    await expect(askAgent(path, status)).rejects.toThrow('sudo ares-agent');
     await server.close();
   });
 });
