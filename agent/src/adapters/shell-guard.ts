@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { SafeOutput } from '@ares/hardware-drivers';
 import type { Clock } from '../ports/clock.ts';
 import { type Guard, GuardError } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
 import { readFileIfThere, writeDurableFile } from '../store/durable-file.ts';
+import { writeSafeLevels } from './safe-levels.ts';
 
 const answerTimeoutMs = 2_000;
 const restartAfterMs = 500;
@@ -98,14 +99,14 @@ export function createShellGuard(options: {
     }
   };
   /** What the last life left on. */
-  const makeRecordedSafe = () => {
+  const makeRecordedSafe = async () => {
     if (recordPath === undefined) return;
     try {
       const text = readFileIfThere(recordPath);
       if (text === undefined) return;
       const left = JSON.parse(text) as { kernelBoot: string; outputs: SafeOutput[] };
       // A board that was restarted has nothing on, and its kernel may have given the lines other names.
-      if (left.kernelBoot === kernelBoot()) writeAll(left.outputs);
+      if (left.kernelBoot === kernelBoot()) await writeSafeLevels(left.outputs);
     } catch (cause) {
       logger.error('outputs of the last run cannot be made safe before their drivers load', { cause });
     }
@@ -163,7 +164,7 @@ export function createShellGuard(options: {
 
   return {
     start: async () => {
-      makeRecordedSafe();
+      await makeRecordedSafe();
       await launch();
     },
     available: () => ready,
@@ -190,9 +191,7 @@ export function createShellGuard(options: {
       const outputs = protectedOutputs.get(id) ?? [];
       if (running !== undefined) await each(id, outputs, (name) => ask(['disarm', name], 'disarmed'));
     },
-    makeSafe: async (outputs) => {
-      writeAll(outputs);
-    },
+    makeSafe: writeSafeLevels,
     onLost: (listener) => {
       lostListeners.add(listener);
       return () => {
@@ -228,18 +227,6 @@ function endGroup(group: number | undefined): void {
   } catch {
     // Nobody was left in it.
   }
-}
-
-/** Each of them, whatever becomes of the others. @throws the first failure */
-function writeAll(outputs: readonly SafeOutput[]): void {
-  const failures: unknown[] = [];
-  for (const { path, safeValue } of outputs)
-    try {
-      writeFileSync(path, `${safeValue}\n`, { flag: 'r+' });
-    } catch (cause) {
-      failures.push(cause);
-    }
-  if (failures.length > 0) throw failures[0];
 }
 
 function unavailable(): GuardError {

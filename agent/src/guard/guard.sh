@@ -6,6 +6,7 @@
 #   disarm  ID                   end the timer of ID
 #   release ID                   forget ID
 # Answers: protected | armed | disarmed | released, or failed, and the ID. IDs are letters, digits and _.
+# A PATH that is a FIFO belongs to a line-holder.sh, which is told and then waited for, or replaced if it is gone.
 # All of its processes are of one group, so that timers that outlive a killed guard can be ended.
 set -u
 trap '' INT HUP
@@ -15,12 +16,20 @@ trap all_safe EXIT
 ids=''
 T=$(printf '\t')
 
-write() { echo "$2" 2>/dev/null >"$1"; }
+# Never waits, needs no new process: opened for both, a FIFO without a reader takes the value too.
+tell() { # PATH VALUE
+  if [ -p "$1" ]; then echo "$2" 2>/dev/null 1<>"$1"; else echo "$2" 2>/dev/null >"$1"; fi
+}
+confirm() { [ ! -p "$1" ] || sh "${1%/*/value}/line-holder.sh" "${1%/value}" "$2" >/dev/null 2>&1; }
+write() { tell "$1" "$2" && confirm "$1" "$2"; }
 
 all_safe() {
-  for id in $ids; do eval "write \"\$path_$id\" \"\$value_$id\""; done
+  # All are told before any is waited for.
+  for id in $ids; do eval "tell \"\$path_$id\" \"\$value_$id\""; done
+  for id in $ids; do eval "confirm \"\$path_$id\" \"\$value_$id\" &"; done
   # A timer left behind would cut short a run of the agent's next life.
   for id in $ids; do eval "end_timer \"\${timer_$id:-}\""; done
+  wait
 }
 
 remember() { # ID PATH VALUE
@@ -46,6 +55,7 @@ start_timer() { # SECONDS PATH VALUE
 
 while IFS="$T" read -r verb id a b c; do
   case "$id" in '' | *[!A-Za-z0-9_]*) echo "failed$T$id"; continue ;; esac
+  timer=''
   eval "timer=\${timer_$id:-}"
   case "$verb" in
     protect)
