@@ -20,8 +20,14 @@ export async function openHardware(config: AgentConfig, logger: Logger): Promise
     const { simulatedHardware } = await import('@ares/hardware-drivers/simulation');
     return simulatedHardware(config.simulateBoard);
   }
-  const { openPiHardware } = await import('@ares/hardware-drivers');
-  return openPiHardware({ logger, dht22Devices: config.dht22Devices });
+  const { openBoardGpio, openPiHardware } = await import('@ares/hardware-drivers');
+  // In memory, and left alone when the service stops: those who hold outputs outlive the agent.
+  const runtimeDir = join(process.env.RUNTIME_DIRECTORY ?? config.stateDir, 'lines');
+  return openPiHardware({
+    logger,
+    dht22Devices: config.dht22Devices,
+    openGpio: () => openBoardGpio({ choice: config.gpio, runtimeDir }),
+  });
 }
 
 export async function openWifi(
