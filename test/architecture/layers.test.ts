@@ -21,6 +21,7 @@ const rooms: Record<string, RegExp> = {
   onoff: /^hardware-drivers\/src\/gpio\//,
   'node-dht-sensor': /^hardware-drivers\/src\/dht22\//,
   'node:sqlite': /^agent\/src\/store\//,
+  uqr: /^agent\/src\/cli\//,
   commander: /^(agent|cloud)\/src\/cli\//,
 };
 const isSource = (path: string) => path.endsWith('.ts');

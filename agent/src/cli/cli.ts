@@ -52,20 +52,21 @@ function createProgram(): Command {
     .description('Give the device its identity and its trust file, and print what the operator registers.')
     .option('--trust <file>', 'trust file of the cloud that this device will work for')
     .option('--hardware-version <name>', 'instead of what the board says, e.g. pi-5')
-    .option('--hardware-variant <name>', 'what is built around the board', 'standard')
+    .option('--hardware-variant <name>', 'what is built around the board (default: standard)')
     .option('--json', 'for machines')
     .action(
-      async (flags: CommonFlags & { trust?: string; hardwareVersion?: string; hardwareVariant: string }) => {
+      async (flags: CommonFlags & { trust?: string; hardwareVersion?: string; hardwareVariant?: string }) => {
         const { factoryInit } = await import('./factory-init.ts');
         await factoryInit(configOf(flags), flags);
       },
     );
 
   common(program.command('label'))
-    .description('Show what belongs on the label: the setup code, as text and as the content of the QR code.')
+    .description('Show what belongs on the label: the setup code, as QR code and as text.')
+    .option('--svg <file>', 'write the QR code as a picture for printing')
     .option('--json', 'for machines')
-    .action(async (flags: CommonFlags) => {
-      const { label } = await import('./factory-init.ts');
+    .action(async (flags: CommonFlags & { svg?: string }) => {
+      const { label } = await import('./label.ts');
       await label(configOf(flags), flags);
     });
 
@@ -76,6 +77,14 @@ function createProgram(): Command {
     .action(async (flags: CommonFlags & { probe?: boolean }) => {
       const { status } = await import('./status.ts');
       await status(configOf(flags), flags);
+    });
+
+  common(program.command('doctor'))
+    .description('Collect what somebody who helps needs to know, without secrets, in one file.')
+    .option('--output <file>', 'name of the .tar.gz (default: in the present folder)')
+    .action(async (flags: CommonFlags & { output?: string }) => {
+      const { doctor } = await import('./doctor.ts');
+      await doctor(configOf(flags), flags);
     });
 
   common(program.command('reset'))

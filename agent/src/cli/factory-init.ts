@@ -3,23 +3,26 @@ import { openLocalIdentity } from '../compose.ts';
 import type { AgentConfig } from '../config.ts';
 import { ensureSimulatedSerial } from '../identity/board.ts';
 import { devicePaths } from '../identity/device-paths.ts';
-import type { LocalIdentity } from '../identity/identity-store.ts';
-import { installTrust, loadTrust } from '../identity/trust-store.ts';
+import { adoptTrust, installTrust } from '../identity/trust-store.ts';
+import { CliError } from './errors.ts';
+import { labelTexts } from './label.ts';
 
 /** Makes what a device needs before its first start; a second run changes nothing and shows the same. */
 export async function factoryInit(
   config: AgentConfig,
-  flags: { trust?: string; hardwareVersion?: string; hardwareVariant: string; json?: boolean },
+  flags: { trust?: string; hardwareVersion?: string; hardwareVariant?: string; json?: boolean },
 ): Promise<void> {
   const paths = devicePaths(config.stateDir);
   // The trust file first: without one there is no device to register.
-  if (flags.trust === undefined) loadTrust(paths.trust);
+  if (flags.trust === undefined) adoptTrust(paths.trust);
   else installTrust(paths.trust, flags.trust);
   if (config.simulateBoard !== undefined) ensureSimulatedSerial(config.simulateBoard);
   const local = openLocalIdentity(config, flags.hardwareVariant, flags.hardwareVersion);
   const { identity, identityKeyHash } = local;
+  mustFit(paths.identity, 'version', flags.hardwareVersion, identity.hardwareVersion);
+  mustFit(paths.identity, 'variant', flags.hardwareVariant, identity.hardwareVariant);
   const registrationLine = formatRegistrationLine({ ...identity, identityKeyHash });
-  const texts = await labelTexts(local);
+  const texts = labelTexts(local);
   if (flags.json === true) {
     return print(JSON.stringify({ ...identity, identityKeyHash, registrationLine, ...texts }));
   }
@@ -27,26 +30,18 @@ export async function factoryInit(
 
 ${registrationLine}
 
-Setup code, for the label and for nobody else:
+Setup code, for the label and for nobody else (its QR code: ares-agent label):
 
 ${texts.setupCode}
 `);
 }
 
-/** Shows what belongs on the label. */
-export async function label(config: AgentConfig, flags: { json?: boolean }): Promise<void> {
-  const texts = await labelTexts(openLocalIdentity(config));
-  if (flags.json === true) return print(JSON.stringify(texts));
-  print(`Setup code:  ${texts.setupCode}\nQR code:     ${texts.label}`);
-}
-
-async function labelTexts({ identity, setupCodeHex }: LocalIdentity) {
-  const { formatLabel, formatSetupCode } = await import('@ares/protocol/ble');
-  const setupCode = Buffer.from(setupCodeHex, 'hex');
-  return {
-    setupCode: formatSetupCode(setupCode),
-    label: formatLabel({ uuid: identity.deviceUuid, setupCode }),
-  };
+/** An identity that the first start of the service made is never replaced in silence. */
+function mustFit(path: string, what: string, wanted: string | undefined, present: string): void {
+  if (wanted === undefined || wanted === present) return;
+  throw new CliError(
+    `This device has its identity already, with the hardware ${what} "${present}". If it is not registered yet, stop the agent, remove ${path} and run this again.`,
+  );
 }
 
 function print(text: string): void {

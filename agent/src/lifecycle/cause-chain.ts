@@ -74,7 +74,11 @@ function linksOf(facts: ChainFacts): Findings {
   const { state, why, steps, session } = facts;
   switch (state) {
     case 'WAITING_FOR_TRUST':
-      return { ...idle('while there is no trust file.'), tls: broken('There is no trust file.') };
+      return {
+        ...idle('while there is no trust file.'),
+        tls: broken('There is no trust file.'),
+        claim: notNeeded('Not needed while there is no trust file.'),
+      };
     case 'NEEDS_REPAIR':
       return { ...idle('until the damage is repaired.'), claim: broken(why) };
     case 'UNPROVISIONED':

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceConnection } from '@ares/protocol/ble';
@@ -50,12 +51,6 @@ afterAll(async () => {
 });
 
 describe('the life of a device, in its own process', () => {
-  it('refuses to run without a trust file and says what to do', async () => {
-    const { code, stderr } = await agent.cli('run');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/no trust file.*factory-init --trust FILE/s);
-  });
-
   it('gets its identity once, however often factory-init runs', async () => {
     device = await agent.factoryInit(cloud.api.trust);
     expect(await agent.factoryInit(cloud.api.trust)).toEqual(device);
@@ -169,7 +164,7 @@ describe('a device whose certificate was withdrawn', () => {
 });
 
 describe('all that this device has sent and logged', () => {
-  it('CLM-14 SEC-02 holds no private key, shared secret, setup code or Wi-Fi password', () => {
+  it('CLM-14 SEC-02 holds no private key, shared secret, setup code or Wi-Fi password, nor do status and doctor', async () => {
     const read = (name: string) => readFileSync(join(stateDir, name), 'utf8');
     const credentials = JSON.parse(read('credentials.json')) as {
       privateKeyPem: string;
@@ -187,13 +182,37 @@ describe('all that this device has sent and logged', () => {
     expect(sent).toContain('"grant":"recovery"');
     expect(sent).toContain(`${device.deviceUuid}/connection/status`);
     expect(logged).toContain('"OPERATING"');
+    const shown = await shownOf(stateDir);
+    expect(shown).toContain(device.deviceUuid);
+    expect(shown).toContain('"OPERATING"');
     for (const secret of secrets) {
       expect(secret.length).toBeGreaterThan(7);
       expect(sent).not.toContain(secret);
       expect(logged).not.toContain(secret);
+      expect(shown).not.toContain(secret);
     }
   });
 });
+
+/** What an owner would send to somebody who helps; the setup code stands where nobody expects it. */
+async function shownOf(dir: string): Promise<string> {
+  const settings = join(dir, 'settings.json');
+  writeFileSync(settings, JSON.stringify({ drivers: { strange: `/opt/${device.setupCode}` } }));
+  const bundle = join(dir, 'bundle.tar.gz');
+  const { stdout } = await agent.cli('status', '--json', '--probe');
+  expect((await agent.cli('doctor', '--output', bundle, '--config', settings)).code).toBe(0);
+  const unpacked = mkdtempSync(join(tmpdir(), 'ares-bundle-'));
+  try {
+    execFileSync('tar', ['-xzf', bundle, '-C', unpacked, '--strip-components=1']);
+    const names = readdirSync(unpacked);
+    expect(names).toEqual(
+      expect.arrayContaining(['journal.txt', 'settings.json', 'status.json', 'store.json']),
+    );
+    return [stdout, ...names.map((name) => readFileSync(join(unpacked, name), 'utf8'))].join('\n');
+  } finally {
+    rmSync(unpacked, { recursive: true, force: true });
+  }
+}
 
 /** The private number of a key as a PEM, a JWK and a dump would show it. */
 function formsOf(pem: string): string[] {

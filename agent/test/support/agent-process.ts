@@ -39,9 +39,10 @@ export function agentAt(stateDir: string, program: readonly string[] = ['--condi
       if (stderr !== '') throw new Error(stderr);
       return JSON.parse(stdout) as { deviceUuid: string; setupCode: string; registrationLine: string };
     },
-    start(): AgentProcess {
+    start(env: Readonly<Record<string, string>> = {}): AgentProcess {
       const child = spawn(process.execPath, [...program, 'run', ...common, '--log', 'plain'], {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
       });
       let output = '';
       child.stdout.on('data', (chunk) => {
