@@ -17,7 +17,9 @@ grep -q "\"kernelBoot\":\"$boot\"" "$record" || exit 0
 } | sed -n 's/.*"path":"\([^"]*\)","safeValue":"\([01]\)".*/\2 \1/p' | {
   while read -r value path; do
     # See guard.sh: a FIFO belongs to a line-holder.sh, which is replaced if it is gone.
-    if [ -p "$path" ]; then sh "${path%/*/value}/line-holder.sh" "${path%/value}" "$value" </dev/null &
+    if [ -p "$path" ]; then
+      echo "$value" 1<>"$path"
+      sh "${path%/*/value}/line-holder.sh" "${path%/value}" "$value" </dev/null &
     else echo "$value" >"$path"; fi
   done
   wait

@@ -11,6 +11,7 @@
 # A change of level is old -> pull -> new. The pull is one of the two, so no third level is ever on the line; a level
 # that is held already is never set again.
 set -u
+case $0 in /*) script=$0 ;; *) script=$PWD/$0 ;; esac
 cd "$1" || exit 1
 
 read_state() {
@@ -18,11 +19,15 @@ read_state() {
   { read -r level holder setter <state; } 2>/dev/null
   [ -n "$level" ]
 }
-lives() { ! flock -n lock true; }
+lives() { ! flock -n 9 9>>lock; }
 
 # Asks the kernel: the process has a request of GPIO lines open, which it gets only with the line at its level.
+has_line() { # SETTER
+  [ "$1" -gt 1 ] && case $(readlink "/proc/$1/fd/"* 2>/dev/null) in *anon_inode:gpio*) ;; *) false ;; esac
+}
+# Of a process that another holder started.
 holds() { # SETTER LEVEL
-  [ "$1" -gt 1 ] && case $(readlink "/proc/$1/fd/"* 2>/dev/null) in *anon_inode:gpio-line*) ;; *) false ;; esac &&
+  has_line "$1" &&
     case "$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline")" in *"gpioset "*" $offset=$2 "*) ;; *) false ;; esac
 }
 
@@ -30,7 +35,7 @@ wait_for() { # LEVEL
   tries=0
   while [ $tries -lt 60 ]; do
     read_state && case $level in
-      "$1") holds "$setter" "$1" && return 0 ;;
+      "$1") has_line "$setter" && return 0 ;;
       failed) return 1 ;;
     esac
     tries=$((tries + 1))
@@ -84,29 +89,31 @@ let_go() {
   setter=0 keeper=''
 }
 
+# The way to a level is short: nothing is started before gpioset itself.
 set_level() { # LEVEL
-  if ! holds "$setter" "$1"; then
+  if [ "$now" != "$1" ] || ! kill -0 "$setter" 2>/dev/null; then
+    now=''
     echo "- $$ $setter" >state
     let_go
     case $api in
       1) set -- "$1" --mode=signal "$chip" ;;
       *) set -- "$1" --consumer ares-agent --chip "$chip" ;;
     esac
-    now=$1
+    wanted=$1
     shift
     (
       exec 9>&-
       trap - TERM
-      "$tool" "$@" "$offset=$now" 3>&- 4>&- </dev/null >/dev/null 2>error &
+      "$tool" "$@" "$offset=$wanted" 3>&- 4>&- </dev/null >/dev/null 2>error &
       echo $! >&4
       wait $!
       echo "died $!" >&3
     ) &
     keeper=$!
     read -r setter <&4
-    set -- "$now"
+    set -- "$wanted"
     tries=0
-    until holds "$setter" "$1"; do
+    until has_line "$setter"; do
       tries=$((tries + 1))
       [ $tries -lt 20 ] || sleep 0.02
       if [ $tries -gt 120 ] || ! kill -0 "$keeper" 2>/dev/null; then
@@ -115,6 +122,7 @@ set_level() { # LEVEL
         return 1
       fi
     done
+    now=$1
   fi
   echo "$1 $$ $setter" >state
 }
@@ -133,16 +141,17 @@ serve() { # LEVEL
   mkfifo born || exit 1
   exec 3<>value 4<>born
   rm born
-  keeper=''
+  keeper='' now=''
   read_state || setter=0
   # The line of a holder that was killed: taken over as it is where it is right, ended where it is not.
-  holds "$setter" "$1" || holds "$setter" 0 || holds "$setter" 1 || setter=0
+  if holds "$setter" "$1"; then now=$1
+  else holds "$setter" 0 || holds "$setter" 1 || setter=0; fi
   set_level "$1" || exit 1
   while [ -z "$ended" ] && read -r word which <&3; do
     case $word in
       0 | 1) set_level "$word" ;;
       # gpioset ended by itself: whatever was wanted before, nobody saw to it.
-      died) [ "$which" != "$setter" ] || { keeper=''; setter=0; set_level "$safe"; } ;;
+      died) [ "$which" != "$setter" ] || { keeper='' setter=0 now=''; set_level "$safe"; } ;;
       again) set_level "$safe" ;;
       end) let_go; rm -f state; exit 0 ;;
     esac
@@ -153,7 +162,6 @@ serve() { # LEVEL
   set_level "$safe"
 }
 
-script=$0
 read -r api chip offset safe tool <line || exit 1
 case "$2 ${3:-}" in
   'release ') release ;;
