@@ -41,7 +41,7 @@ export interface LiveParts {
   readonly broker: BrokerLink;
   readonly handlers: Pick<
     Handlers,
-    'state' | 'deviceEvents' | 'events' | 'telemetry' | 'sendCommand' | 'listCommands'
+    'state' | 'deviceEvents' | 'events' | 'telemetry' | 'sendCommand' | 'listCommands' | 'changeWifi'
   >;
   readonly componentsChanged: ComponentsChangedPublisher;
   readonly stateStoreHealthy: () => Promise<boolean>;

@@ -5,6 +5,7 @@ import { createCommandResults } from './commands/results.ts';
 import { commandRoutes } from './commands/routes.ts';
 import { createCommandService } from './commands/service.ts';
 import { createCommandWaiting } from './commands/waiting.ts';
+import { createWifiChangeService } from './commands/wifi-change.ts';
 import type { LiveParts } from './compose-api.ts';
 import type { Foundation } from './compose-foundation.ts';
 import { createAccessRepository } from './events/access-repository.ts';
@@ -115,20 +116,22 @@ export function createLiveParts(
   parts: LiveBase & { readonly broker: BrokerLink },
   stack: AsyncDisposableStack,
 ): LiveParts {
-  const { database, clock, log, orders, newUuid } = foundation;
+  const { database, clock, log, orders, newUuid, secrets } = foundation;
   const { state, store, dispatch, broker } = parts;
   const streams = createEventStreams({ state, access: createAccessRepository(database), database, log });
   stack.defer(() => streams.close());
   const waiting = createCommandWaiting(database);
   stack.defer(() => waiting.close());
-  const commands = createCommandService({ database, orders, dispatch, waiting, clock, newUuid });
+  const sending = { database, orders, dispatch, waiting, clock, newUuid };
+  const commands = createCommandService(sending);
+  const wifiChanges = createWifiChangeService({ ...sending, secrets });
   return {
     broker,
     handlers: {
       ...stateRoutes(state),
       ...eventRoutes(streams),
       ...telemetryRoutes(createTelemetryQueries({ database, clock })),
-      ...commandRoutes(commands),
+      ...commandRoutes(commands, wifiChanges),
     },
     componentsChanged: createComponentsChangedPublisher({
       database,

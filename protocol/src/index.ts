@@ -53,10 +53,13 @@ export {
   parseComponentsChangedClaims,
   parseResetClaims,
   parseStandingClaims,
+  parseWifiChangeClaims,
   type ResetClaims,
   type Standing,
   type StandingClaims,
   safeActions,
+  WIFI_CHANGE_KEY_INFO,
+  type WifiChangeClaims,
 } from './orders/claims.ts';
 export { describeIssues, type Issue, type Parsed, parseWith } from './parse.ts';
 export {
@@ -101,3 +104,10 @@ export {
 } from './state-document.ts';
 export { deviceRights, filterMatches, reservedComponentTypes, type Topic, topics } from './topics.ts';
 export { parseTrustFile, publicKeySchema, type TrustFile } from './trust.ts';
+export {
+  parseWifiSettings,
+  passphraseSchema,
+  ssidSchema,
+  type WifiSettings,
+  wifiSettingsSchema,
+} from './wifi.ts';

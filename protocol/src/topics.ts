@@ -116,7 +116,7 @@ export const topics = {
   ),
   /** cloud → device: JWS `ota+jwt`. */
   otaNotify: topic<Device>('commands/{deviceUuid:uuid}/ota/notify'),
-  /** cloud → device: JWS `wifi+jwt`. */
+  /** cloud → device: JWS `wifi-change+jwt`. */
   wifiChange: topic<Device>('commands/{deviceUuid:uuid}/wifi/change'),
   /** cloud → device: JWS `components+jwt`. */
   componentsChanged: topic<Device>('commands/{deviceUuid:uuid}/components/changed'),

@@ -5,6 +5,10 @@ import { isOwn } from '../telemetry/own-assignments.ts';
 import { type CommandRow, type CommandTarget, NO_ANSWER, type UnsentCommand } from './types.ts';
 
 const BATCH = 200;
+/** A device may need so long to try another network and to come back from it. */
+const WIFI_CHANGE_MS = 15 * 60_000;
+/** Sealed as they are, Wi-Fi credentials are kept no longer than they are needed. */
+const WITHOUT_CREDENTIALS = sql<string>`case when component_id is null then '' else jws end`;
 
 /** Commands and what became of them. */
 export const commandRepository = {
@@ -49,13 +53,44 @@ export const commandRepository = {
     return row?.seq;
   },
 
+  /**
+   * The next number of the orders to change the Wi-Fi; `undefined` when the assignment has ended. Its row stays locked
+   * until the transaction ends, so ask for it before {@link assignment} takes the weaker lock.
+   */
+  async nextWifiSeq(queries: Queries, assignmentId: number): Promise<number | undefined> {
+    const row = await queries
+      .updateTable('assignments')
+      .set({ wifi_seq: sql`wifi_seq + 1` })
+      .where('id', '=', assignmentId)
+      .where('ended_at', 'is', null)
+      .returning('wifi_seq as seq')
+      .executeTakeFirst();
+    return row?.seq;
+  },
+
+  /** The secret that the device of a running assignment has now. */
+  async sharedSecret(
+    queries: Queries,
+    assignmentId: number,
+  ): Promise<{ readonly n: number; readonly sealed: Buffer } | undefined> {
+    return await queries
+      .selectFrom('assignment_secrets as s')
+      .innerJoin('assignments as a', (join) =>
+        join.onRef('a.id', '=', 's.assignment_id').onRef('a.secret_n', '=', 's.n'),
+      )
+      .where('a.id', '=', assignmentId)
+      .select(['s.n', 's.sealed'])
+      .executeTakeFirst();
+  },
+
   async insert(
     queries: Queries,
     row: {
       readonly id: string;
       readonly deviceId: number;
       readonly assignmentId: number;
-      readonly componentId: number;
+      /** Null: for the device itself. */
+      readonly componentId: number | null;
       readonly userId: number;
       readonly action: string;
       readonly args: Readonly<Record<string, unknown>>;
@@ -119,6 +154,7 @@ export const commandRepository = {
         verified: result.verified ?? null,
         lease_ends_at: result.leaseEndsAt === undefined ? null : new Date(result.leaseEndsAt),
         finished_at: at,
+        jws: WITHOUT_CREDENTIALS,
       })
       .where('id', '=', result.commandId)
       .where('device_id', '=', device.deviceId)
@@ -137,12 +173,18 @@ export const commandRepository = {
         code: NO_ANSWER,
         detail: 'The device did not answer in time. If it did act, its report will correct this.',
         finished_at: at,
+        jws: WITHOUT_CREDENTIALS,
       })
       .where('id', 'in', (some) =>
         some
           .selectFrom('commands')
           .where('status', '=', 'PENDING')
-          .where('expires_at', '<', before)
+          .where((is) =>
+            is.or([
+              is('expires_at', '<', before).and('component_id', 'is not', null),
+              is('expires_at', '<', new Date(before.getTime() - WIFI_CHANGE_MS)),
+            ]),
+          )
           .orderBy('expires_at')
           .limit(BATCH)
           .forUpdate()
@@ -190,12 +232,12 @@ function pending(queries: Queries, now: Date) {
 function shown(queries: Queries) {
   return queries
     .selectFrom('commands as c')
-    .innerJoin('attached_components as a', 'a.id', 'c.component_id')
-    .innerJoin('supported_components as s', 's.id', 'a.component_type_id')
+    .leftJoin('attached_components as a', 'a.id', 'c.component_id')
+    .leftJoin('supported_components as s', 's.id', 'a.component_type_id')
     .select([
       'c.id',
-      'c.component_id as componentId',
-      's.component_type as componentType',
+      sql<number>`coalesce(c.component_id, 0)`.as('componentId'),
+      sql<string>`coalesce(s.component_type, 'wifi')`.as('componentType'),
       'c.action',
       'c.args',
       'c.status',

@@ -1,9 +1,28 @@
 import type { Handlers } from '../http/handlers.ts';
 import type { CommandService } from './service.ts';
 import type { CommandRow } from './types.ts';
+import type { WifiChangeService } from './wifi-change.ts';
 
-export function commandRoutes(service: CommandService): Pick<Handlers, 'sendCommand' | 'listCommands'> {
+export function commandRoutes(
+  service: CommandService,
+  wifi: WifiChangeService,
+): Pick<Handlers, 'sendCommand' | 'listCommands' | 'changeWifi'> {
   return {
+    async changeWifi({ caller, access, body, query, source, signal }) {
+      const { ttlSeconds, ...credentials } = body;
+      const { commandId, command } = await wifi.change({
+        caller,
+        access,
+        credentials,
+        ttlSeconds,
+        source,
+        waitSeconds: query.wait,
+        signal,
+      });
+      return command === undefined
+        ? { status: 202, body: { commandId } }
+        : { status: 200, body: toShown(command) };
+    },
     async sendCommand({ caller, access, body, query, source, signal }) {
       const { commandId, command } = await service.send({
         caller,

@@ -20,6 +20,7 @@ export interface CommandTarget {
 
 export interface CommandRow {
   readonly id: string;
+  /** 0, of type `wifi`: the device itself. */
   readonly componentId: number;
   readonly componentType: string;
   readonly action: string;

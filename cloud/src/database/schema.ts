@@ -80,6 +80,8 @@ interface Assignments {
   ended_at: Date | null;
   /** The `n` of the current secret's `kid`. */
   secret_n: Generated<number>;
+  /** Orders to change the Wi-Fi so far. */
+  wifi_seq: Generated<number>;
   /** Signed reset order of the release, handed out by standing until the receipt came. */
   reset_order: string | null;
   /** `jti` of that order. */
@@ -232,7 +234,8 @@ interface Commands {
   id: string;
   device_id: number;
   assignment_id: number;
-  component_id: number;
+  /** Null: an order to the device itself, to change its Wi-Fi. */
+  component_id: number | null;
   user_id: number;
   action: string;
   args: Json<Record<string, unknown>>;

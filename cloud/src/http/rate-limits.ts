@@ -45,11 +45,13 @@ export interface RateLimits {
 
 export function createRateLimits(config: LimitConfig): RateLimits {
   const everything = limiter(config.everything);
+  const commands = { limiter: limiter(config.sendCommand), key: byUser };
   const routes: Partial<Record<RouteId, { limiter: RateLimiterMemory; key: Key }>> = {
     register: { limiter: limiter(config.register), key: bySource },
     login: { limiter: limiter(config.login), key: bySource },
     claim: { limiter: limiter(config.claim), key: byUser },
-    sendCommand: { limiter: limiter(config.sendCommand), key: byUser },
+    sendCommand: commands,
+    changeWifi: commands,
   };
   return {
     admit: (source) => consume(everything, source),

@@ -1,5 +1,9 @@
 import type { Migration } from 'kysely/migration';
 import * as initial from './0001-initial.ts';
+import * as wifiChanges from './0002-wifi-changes.ts';
 
 /** Forward only, in the order of their names. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001-initial': initial };
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-initial': initial,
+  '0002-wifi-changes': wifiChanges,
+};

@@ -6,6 +6,7 @@ import {
   orderTypes,
   type ResetClaims,
   type StandingClaims,
+  type WifiChangeClaims,
 } from '@ares/protocol';
 import { CompactSign } from 'jose';
 import type { Clock } from '../ports/clock.ts';
@@ -17,6 +18,7 @@ interface OrderClaims {
   [orderTypes.componentsChanged]: ComponentsChangedClaims;
   [orderTypes.reset]: ResetClaims;
   [orderTypes.standing]: StandingClaims;
+  [orderTypes.wifiChange]: WifiChangeClaims;
 }
 
 /** Signs orders to devices with the key that stands in their trust file. */

@@ -12,6 +12,7 @@ import { createCommandDispatch } from '../../src/commands/dispatch.ts';
 import { createCommandResults } from '../../src/commands/results.ts';
 import { createCommandService } from '../../src/commands/service.ts';
 import { createCommandWaiting } from '../../src/commands/waiting.ts';
+import { createWifiChangeService } from '../../src/commands/wifi-change.ts';
 import { sharedSecretContext } from '../../src/credentials/shared-secrets.ts';
 import { createOrderSigner } from '../../src/orders/order-signer.ts';
 import type { Clock } from '../../src/ports/clock.ts';
@@ -71,7 +72,9 @@ export async function liveWorld(
   const orders = createOrderSigner({ key: await world.secrets.keyPair('command-signing'), clock });
   const dispatch = createCommandDispatch({ database, link, clock, log, sweepEveryMs: 1e8 });
   const waiting = createCommandWaiting(database);
-  const commands = createCommandService({ database, orders, dispatch, waiting, clock, newUuid: randomUUID });
+  const sending = { database, orders, dispatch, waiting, clock, newUuid: randomUUID };
+  const commands = createCommandService(sending);
+  const wifiChanges = createWifiChangeService({ ...sending, secrets: world.secrets });
   const ingests = new Set<{ close(withinMs?: number): Promise<void> }>();
   const startIngest = async (config: IngestConfig = {}) => {
     const directory = createDeviceDirectory({
@@ -136,6 +139,7 @@ export async function liveWorld(
     dispatch,
     waiting,
     commands,
+    wifiChanges,
     ingest,
     startIngest,
     clock,

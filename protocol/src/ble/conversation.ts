@@ -1,26 +1,11 @@
 import * as z from 'zod/mini';
+import { ssidSchema, wifiSettingsSchema as wifi } from '../wifi.ts';
 import { DEVICE_ERROR_CODES, STEP_ERROR_CODES } from './errors.ts';
 import { type BleDeviceState, DEVICE_STATES } from './gatt.ts';
-import { utf8Length } from './text.ts';
 
 /*
  * What is said inside the session. Here stand the bodies; `messages.ts` adds the envelope `{ v, id, … }`.
  */
-
-function utf8Text(min: number, max: number) {
-  return z.string().check(
-    z.refine((text) => {
-      const length = utf8Length(text);
-      return length >= min && length <= max;
-    }, `must have ${min} to ${max} bytes of UTF-8`),
-    // A NUL cannot be an argument of a program and a newline would begin another line of a settings file.
-    z.refine((text) => !hasControlCharacter(text), 'must have no control characters'),
-  );
-}
-
-function hasControlCharacter(text: string): boolean {
-  return [...text].some((character) => character < ' ' || (character >= '\u007f' && character <= '\u009f'));
-}
 
 function shortText(max: number, pattern: RegExp, message: string) {
   return z.string().check(z.maxLength(max, `must have at most ${max} characters`), z.regex(pattern, message));
@@ -28,15 +13,6 @@ function shortText(max: number, pattern: RegExp, message: string) {
 
 const token = (min: number) =>
   shortText(512, new RegExp(`^[A-Za-z0-9_-]{${min},}$`), `must be at least ${min} characters of base64url`);
-
-/** Name of a network: 1 to 32 bytes of UTF-8 without control characters; everything else is taken literally. */
-export const ssidSchema = utf8Text(1, 32);
-
-const wifi = z.strictObject({
-  ssid: ssidSchema,
-  /** WPA passphrase, 8 to 63 bytes; absent for an open network. */
-  password: z.optional(utf8Text(8, 63)),
-});
 
 const apiUrl = shortText(
   256,
@@ -145,7 +121,6 @@ export type BleRequest = { [T in BleRequestType]: BleRequestOf<T> }[BleRequestTy
 /** Answer of the device's handler to a request; its `type` equals the request's. */
 export type BleResponse = { [T in BleRequestType]: BleResponseOf<T> }[BleRequestType];
 export type BleErrorResponse = z.infer<typeof responseSchemas.error>;
-export type WifiSettings = z.infer<typeof wifi>;
 export type WifiNetwork = BleResponseOf<'wifi-scan'>['networks'][number];
 export type StepReport = BleResponseOf<'status'>['steps'][number];
 

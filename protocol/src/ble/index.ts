@@ -1,3 +1,4 @@
+export type { WifiSettings } from '../wifi.ts';
 export {
   type BleLink,
   type ConnectOptions,
@@ -17,7 +18,6 @@ export {
   type ProvisioningStep,
   type StepReport,
   type WifiNetwork,
-  type WifiSettings,
 } from './conversation.ts';
 export {
   BleError,

@@ -1,4 +1,5 @@
 import type * as z from 'zod/mini';
+import { ssidSchema } from '../wifi.ts';
 import {
   type BleErrorResponse,
   type BleRequest,
@@ -8,7 +9,6 @@ import {
   MAX_DETAIL_LENGTH,
   requestSchemas,
   responseSchemas,
-  ssidSchema,
 } from './conversation.ts';
 import { BleError, type DeviceErrorCode } from './errors.ts';
 import { MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './gatt.ts';

@@ -25,12 +25,3 @@ export function toUtf8(text: string): Uint8Array {
 export function fromUtf8(bytes: Uint8Array): string {
   return decodeURIComponent(bytesToHex(bytes).replace(/../g, '%$&'));
 }
-
-/** Length of a text in UTF-8 bytes; -1 when it cannot be written in UTF-8. */
-export function utf8Length(text: string): number {
-  try {
-    return toUtf8(text).length;
-  } catch {
-    return -1;
-  }
-}

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { componentTypeDefinitionSchema } from '../components.ts';
+import { passphraseSchema, ssidSchema } from '../wifi.ts';
 import {
   challengeAnswerSchema,
   challengeRequestSchema,
@@ -351,6 +352,26 @@ export const contract = {
     query: z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(50) }),
     success: { 200: list(command) },
     problems: ['NOT_FOUND'],
+  }),
+  changeWifi: defineRoute({
+    id: 'changeWifi',
+    method: 'POST',
+    path: '/api/devices/{id}/wifi',
+    summary:
+      'Move the device to another Wi-Fi; it keeps it when it reaches the cloud there, else it stays where it is',
+    policy: 'owner',
+    listeners: people,
+    params: deviceParams,
+    query: z.strictObject({ wait: z.coerce.number().min(0).max(120).optional() }),
+    body: z.strictObject({
+      ssid: shared(ssidSchema),
+      /** WPA passphrase; absent for an open network. */
+      password: z.optional(shared(passphraseSchema)),
+      /** How long the device may still begin, in seconds. */
+      ttlSeconds: z.number().min(1).max(3_600).default(60),
+    }),
+    success: { 200: command, 202: z.strictObject({ commandId: uuid }) },
+    problems: ['NOT_FOUND', 'CONFLICT'],
   }),
   unlink: defineRoute({
     id: 'unlink',

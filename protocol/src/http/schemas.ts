@@ -109,6 +109,7 @@ export const newComponent = z
 export const command = z
   .strictObject({
     commandId: uuid,
+    /** 0 with type `wifi`: the device itself, told to change its network. */
     componentId: z.int(),
     componentType: z.string(),
     action: z.string(),

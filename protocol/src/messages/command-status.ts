@@ -14,8 +14,10 @@ export type CommandOutcome = z.infer<typeof commandOutcomeSchema>;
 
 /** Why a device did not act, or failed. */
 const commandProblemSchema = z.enum([
+  'ADDRESS_TIMEOUT',
   'BAD_ARGUMENTS',
   'CLOCK_UNTRUSTED',
+  'CLOUD_UNREACHABLE',
   'COMPONENT_ERROR',
   'DRIVER_FAILED',
   'EXPIRED',
@@ -26,6 +28,9 @@ const commandProblemSchema = z.enum([
   'POWER_LOST',
   'STALE',
   'UNKNOWN_ACTION',
+  'WIFI_FAILED',
+  'WIFI_NOT_FOUND',
+  'WIFI_WRONG_PASSWORD',
 ]);
 export type CommandProblem = z.infer<typeof commandProblemSchema>;
 

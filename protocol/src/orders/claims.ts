@@ -17,6 +17,7 @@ export const orderTypes = {
   componentsChanged: 'components+jwt',
   reset: 'reset+jwt',
   standing: 'standing+jwt',
+  wifiChange: 'wifi-change+jwt',
 } as const;
 export type OrderType = (typeof orderTypes)[keyof typeof orderTypes];
 
@@ -53,6 +54,25 @@ const componentsChangedClaimsSchema = z.strictObject({
 });
 export type ComponentsChangedClaims = z.infer<typeof componentsChangedClaimsSchema>;
 
+/**
+ * Claims of `wifi-change+jwt`: join another network and keep it when the cloud is reached over it. `seq` grows per
+ * assignment. `credentials` is a compact JWE (RFC 7516; `dir`, `A256GCM`) of the JSON `{ ssid, password? }`, its `kid`
+ * that of the shared secret that its key comes from: HKDF-SHA-256 with the secret as input key, the device UUID as
+ * salt and {@link WIFI_CHANGE_KEY_INFO}.
+ */
+const wifiChangeClaimsSchema = z.strictObject({
+  ...orderHeader,
+  exp: numericDate,
+  seq: z.int().check(z.positive()),
+  credentials: z
+    .string()
+    .check(z.maxLength(1_024), z.regex(/^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/, 'must be a compact JWE')),
+});
+export type WifiChangeClaims = z.infer<typeof wifiChangeClaimsSchema>;
+
+/** `info` of the key that Wi-Fi credentials in an order are sealed with. */
+export const WIFI_CHANGE_KEY_INFO = 'ares-wifi-change-v1';
+
 /** Claims of `reset+jwt`. Without `exp`: outside its assignment it is worthless. */
 const resetClaimsSchema = z.strictObject(orderHeader);
 export type ResetClaims = z.infer<typeof resetClaimsSchema>;
@@ -76,6 +96,8 @@ export const parseCommandClaims = (input: unknown): Parsed<CommandClaims> =>
 export const parseComponentsChangedClaims = (input: unknown): Parsed<ComponentsChangedClaims> =>
   parseWith(componentsChangedClaimsSchema, input);
 export const parseResetClaims = (input: unknown): Parsed<ResetClaims> => parseWith(resetClaimsSchema, input);
+export const parseWifiChangeClaims = (input: unknown): Parsed<WifiChangeClaims> =>
+  parseWith(wifiChangeClaimsSchema, input);
 export const parseStandingClaims = (input: unknown): Parsed<StandingClaims> =>
   parseWith(standingClaimsSchema, input);
 

@@ -1,10 +1,12 @@
 import { describeIssues, parseRegistrationLine, type StateDocument } from '@ares/protocol';
+import type { Client } from '@ares/protocol/http';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { readEvents } from '../event-stream.ts';
 import { findDevice } from '../find-device.ts';
 import { parseDuration, printJson, printRows, valueText } from '../output.ts';
 import type { CliContext } from '../program.ts';
+import { readWifiPassword } from './wifi-password.ts';
 
 /** `ares device …` */
 export function deviceCommands(program: Command, context: CliContext): void {
@@ -73,13 +75,7 @@ export function deviceCommands(program: Command, context: CliContext): void {
             ttlSeconds: options.ttl / 1_000,
           },
         });
-        if (context.json()) return printJson(answer);
-        if (!('status' in answer)) return console.log(`${answer.commandId}: sent, no answer yet`);
-        console.log(
-          [`${answer.commandId}: ${answer.status}`, answer.code, answer.detail].filter(Boolean).join(' '),
-        );
-        if (answer.leaseEndsAt !== undefined) console.log(`switches itself off at ${answer.leaseEndsAt}`);
-        if (answer.status !== 'COMPLETED' && answer.status !== 'PENDING') process.exitCode = 1;
+        printOutcome(answer, context.json());
       },
     );
 
@@ -100,6 +96,27 @@ export function deviceCommands(program: Command, context: CliContext): void {
         code,
       }));
       printRows(rows, 'No commands yet.');
+    });
+
+  device
+    .command('wifi <id>')
+    .description('move the device to another Wi-Fi; it stays where it is unless it reaches the cloud there')
+    .requiredOption('--ssid <name>', 'name of the network')
+    .option('--open', 'the network has no password (default: ARES_WIFI_PASSWORD, or asked for)')
+    .option('--ttl <duration>', 'how long the device may still begin', parseDuration, 60_000)
+    .option('--wait <duration>', 'how long to wait for the outcome', parseDuration, 90_000)
+    .action(async (id: string, options: { ssid: string; open?: boolean; ttl: number; wait: number }) => {
+      const { ssid } = options;
+      const password =
+        options.open === true ? undefined : await readWifiPassword(ssid, { signal: context.signal });
+      const { client } = await context.signIn();
+      const { deviceUuid } = await findDevice(client, id);
+      const answer = await client.changeWifi({
+        params: { id: deviceUuid },
+        query: { wait: options.wait / 1_000 },
+        body: { ssid, ttlSeconds: options.ttl / 1_000, ...(password !== undefined && { password }) },
+      });
+      printOutcome(answer, context.json());
     });
 
   device
@@ -135,6 +152,22 @@ export function deviceCommands(program: Command, context: CliContext): void {
       if (context.json()) return printJson(answer);
       console.log(`${answer.deviceUuid} is registered and can be claimed.`);
     });
+}
+
+type Outcome = Awaited<ReturnType<Client['sendCommand']>>;
+
+/** How a command ended, and with it this program. */
+function printOutcome(answer: Outcome, json: boolean): void {
+  if (json) {
+    printJson(answer);
+  } else if (!('status' in answer)) {
+    console.log(`${answer.commandId}: sent, no answer yet`);
+  } else {
+    const { commandId, status, code, detail, leaseEndsAt } = answer;
+    console.log([`${commandId}: ${status}`, code, detail].filter(Boolean).join(' '));
+    if (leaseEndsAt !== undefined) console.log(`switches itself off at ${leaseEndsAt}`);
+    if (status !== 'COMPLETED' && status !== 'PENDING') process.exitCode = 1;
+  }
 }
 
 function printState(state: StateDocument, json: boolean): void {

@@ -9,6 +9,7 @@ import { CliError } from '../cli-error.ts';
 import { piFolder } from '../home.ts';
 import { printJson } from '../output.ts';
 import type { CliContext } from '../program.ts';
+import { readWifiPassword } from './wifi-password.ts';
 
 const FIND_WITHIN_MS = 30_000;
 
@@ -17,7 +18,7 @@ interface Options {
   readonly bluetooth?: boolean;
   readonly socket?: string;
   readonly ssid?: string;
-  readonly wifiPassword?: string;
+  readonly open?: boolean;
   readonly keepNetwork?: boolean;
 }
 
@@ -33,17 +34,18 @@ export function pairCommand(program: Command, context: CliContext): void {
     .option('--bluetooth', 'by the Bluetooth adapter of this computer, for a real device')
     .option('--socket <path>', 'radio of the simulated device (default: the one of npm start)')
     .option('--ssid <name>', 'Wi-Fi that the device shall join (default: the one of the virtual Pi)')
-    .option('--wifi-password <password>', 'its password')
+    .option('--open', 'that Wi-Fi has no password (default: ARES_WIFI_PASSWORD, or asked for)')
     .option('--keep-network', 'the device has its network already, by cable for instance')
     .action(async (options: Options) => {
       const label = /^ARES:/i.test(options.setupCode) ? parseLabel(options.setupCode) : undefined;
+      const wifi = await networkOf(options, context);
       const { client } = await context.signIn();
       const deviceUuid = await pairVirtualPi({
         link: await connect(options, context, label?.uuid),
         setupCode: label?.setupCode ?? options.setupCode,
         ...(label !== undefined && { expectedUuid: label.uuid }),
         client,
-        wifi: networkOf(options),
+        wifi,
         // Something must be measured for a first reading; every Pi has a processor.
         components: [{ componentType: 'cpu' }],
         onEvent: (event) => {
@@ -55,13 +57,16 @@ export function pairCommand(program: Command, context: CliContext): void {
     });
 }
 
-function networkOf({ ssid, wifiPassword, keepNetwork }: Options): WifiSettings | undefined {
+async function networkOf(
+  { ssid, open, keepNetwork }: Options,
+  { signal }: CliContext,
+): Promise<WifiSettings | undefined> {
   if (keepNetwork === true) {
     if (ssid !== undefined) throw new CliError('Give --ssid or --keep-network, not both.');
     return undefined;
   }
   if (ssid === undefined) return greenhouseWifi;
-  return { ssid, ...(wifiPassword !== undefined && { password: wifiPassword }) };
+  return open === true ? { ssid } : { ssid, password: await readWifiPassword(ssid, { signal }) };
 }
 
 async function connect(options: Options, context: CliContext, deviceUuid?: string): Promise<BleLink> {
