@@ -6,6 +6,7 @@ import { CloudApiError } from '../ports/cloud-api.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Pulse } from '../ports/pulse.ts';
 import type { ResetMarker } from '../reset/reset.ts';
+import type { DeviceStore } from '../store/types.ts';
 import type { CredentialsKeeper } from './credentials-keeper.ts';
 import type { LifecycleRecord } from './lifecycle-store.ts';
 import { isRenewalDue, renewalPauseMs, renewalTime, shortestPauseMs } from './renewal.ts';
@@ -21,6 +22,7 @@ export interface OperatePorts {
   readonly holder: SessionHolder;
   readonly standing: StandingClient;
   readonly marker: ResetMarker;
+  readonly store?: Pick<DeviceStore, 'keepReserve'> | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly pulse?: Pulse | undefined;
@@ -94,6 +96,7 @@ class MaintenanceLoop {
     if (resumed !== undefined) this.#use(resumed, clock.monotonicMs());
     while (!signal.aborted) {
       this.#ports.pulse?.beat(LOOP, ROUND_MS);
+      this.#ports.store?.keepReserve();
       await this.#renewIfDue(signal);
       if (!signal.aborted) await this.#askIfRefused(signal);
       if (!signal.aborted) await this.#sleep(signal);

@@ -97,6 +97,7 @@ export function openDeviceStore(options: {
       closeOutbox();
       deleteDatabase(outboxPath);
     },
+    keepReserve: () => keepReserve(dir),
     close: () => {
       closeOutbox();
       device.close();

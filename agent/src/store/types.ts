@@ -119,5 +119,7 @@ export interface DeviceStore {
   openOutbox(assignment: number): Outbox;
   /** Deletes the outbox with its -wal and -shm; part of a reset. Counters and journal stay. */
   deleteOutbox(): void;
+  /** Makes the reserve of the disk again where it was used and there is room; whether it is there now. */
+  keepReserve(): boolean;
   close(): void;
 }
