@@ -21,7 +21,19 @@ export const GUEST_MODULES = [
     'nft_redir',
     'nft_limit',
   ],
-  ...['irq_sim', 'gpio-sim', 'industrialio', 'loop', 'fuse', 'overlay', 'configfs', 'autofs4', 'binfmt_misc'],
+  ...[
+    'irq_sim',
+    'gpio-sim',
+    'dhtsim',
+    'dht11_simulated',
+    'industrialio',
+    'loop',
+    'fuse',
+    'overlay',
+    'configfs',
+    'autofs4',
+    'binfmt_misc',
+  ],
 ];
 
 /** Files of the modules and of those they need, from the layer's folder, in the order in which they load. */

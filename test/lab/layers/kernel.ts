@@ -6,7 +6,7 @@ import type { Apt } from './apt.ts';
 import { type Layer, layer } from './layer.ts';
 
 /** Files of Debian's kernel source that are built as modules, as `guest-kernel/Kbuild` says. */
-const FROM_DEBIAN = ['kernel/irq/irq_sim.c', 'drivers/gpio/gpio-sim.c'];
+const FROM_DEBIAN = ['kernel/irq/irq_sim.c', 'drivers/gpio/gpio-sim.c', 'drivers/iio/humidity/dht11.c'];
 
 const sources = join(import.meta.dirname, '../guest-kernel');
 
@@ -17,8 +17,8 @@ export interface KernelLayer extends Layer {
 }
 
 /**
- * Debian's kernel 6.12 (it numbers GPIO chips from 512 up, as the current ones of Raspberry Pi do) and the two
- * modules that Debian leaves out, built from its own source: `boot/vmlinuz-*`, `lib/modules/*`.
+ * Debian's kernel 6.12 (it numbers GPIO chips from 512 up, as the current ones of Raspberry Pi do) and the
+ * modules that Debian leaves out, built from its own source and from `guest-kernel/`: `boot/vmlinuz-*`, `lib/modules/*`.
  */
 export async function kernelLayer(apt: Apt): Promise<KernelLayer> {
   const depends = await apt.backportDepends(`linux-image-${apt.architecture}`);
