@@ -1,16 +1,34 @@
 import type { Vm } from './vm.ts';
 
-/**
- * Makes the guest look like a Raspberry Pi where a PC can: `/proc/cpuinfo` gets the two lines that the Pi's own
- * kernel adds. (A PC has no device tree, and no folder in sysfs where a file could be put.)
- */
-export async function pretendRaspberryPi(
-  vm: Vm,
-  board: { readonly model?: string; readonly serial?: string } = {},
-): Promise<void> {
-  const { model = 'Raspberry Pi 4 Model B Rev 1.4', serial = '10000000a5e5a5e5' } = board;
+/** What a board's device tree says of it. */
+export interface Board {
+  readonly model: string;
+  /** The `compatible` strings of the device tree. */
+  readonly compatible: readonly string[];
+  /** Of the processor, hex. */
+  readonly serial: string;
+}
+
+/** Every machine of the lab is this one until told otherwise. */
+export const raspberryPi4: Board = {
+  model: 'Raspberry Pi 4 Model B Rev 1.4',
+  compatible: ['raspberrypi,4-model-b', 'brcm,bcm2711'],
+  serial: '10000000a5e5a5e5',
+};
+
+export const raspberryPi5: Board = {
+  model: 'Raspberry Pi 5 Model B Rev 1.0',
+  compatible: ['raspberrypi,5-model-b', 'brcm,bcm2712'],
+  serial: '10000000a5e5a5e6',
+};
+
+/** Makes the machine another board, in its device tree and in `/proc/cpuinfo`, for programs started from now on. */
+export async function becomeBoard(vm: Vm, board: Board): Promise<void> {
   await vm.sh(`
-    umount /proc/cpuinfo 2>/dev/null || true
-    { cat /proc/cpuinfo; printf 'Serial\\t\\t: ${serial}\\nModel\\t\\t: ${model}\\n'; } >/run/lab/cpuinfo
-    mount --bind /run/lab/cpuinfo /proc/cpuinfo`);
+    cat >/opt/lab/board.conf <<'END'
+MODEL='${board.model}'
+COMPATIBLE='${board.compatible.join(' ')}'
+SERIAL=${board.serial}
+END
+    systemctl restart lab-board`);
 }

@@ -1,5 +1,7 @@
 import type { TestProject } from 'vitest/node';
+import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
+import { agentPackage } from './layers/package.ts';
 import type { Machine } from './qemu.ts';
 import { missingRequirements } from './requirements.ts';
 
@@ -7,6 +9,10 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** A booted Debian without the product. */
     labMachine: Machine;
+    /** The same with the agent's package installed; null with `ARES_DEB=none`. */
+    labInstalled: Machine | null;
+    /** The package itself, a file of the host. */
+    labPackage: string | null;
   }
 }
 
@@ -14,6 +20,12 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<void> {
   const missing = missingRequirements();
   if (missing.length > 0) throw new Error(`the lab needs ${missing.join(', ')}`);
-  const { architecture, image, disk } = await buildMachine();
-  project.provide('labMachine', { architecture, image, disk });
+  const machine = await buildMachine();
+  const agent = await agentPackage(machine.architecture);
+  const installed = agent === undefined ? null : await installedLayer(machine, agent);
+  project.provide('labMachine', plain(machine));
+  project.provide('labInstalled', installed === null ? null : plain(installed));
+  project.provide('labPackage', agent?.file ?? null);
 }
+
+const plain = ({ architecture, image, disk }: Machine): Machine => ({ architecture, image, disk });

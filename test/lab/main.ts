@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from '../support/repository.ts';
+import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
+import { agentPackage } from './layers/package.ts';
 import { missingRequirements } from './requirements.ts';
 import { Vm } from './vm.ts';
 
@@ -19,7 +21,7 @@ if (missing.length > 0) {
 } else if (verb === 'shell') {
   process.exitCode = await shell(args);
 } else {
-  console.error('run [what Vitest takes] | build | shell [--cold] "SCRIPT"');
+  console.error('run [what Vitest takes] | build | shell [--installed] [--cold] "SCRIPT"');
   process.exitCode = 2;
 }
 
@@ -34,11 +36,14 @@ async function runCases(more: readonly string[]): Promise<number> {
 
 /** Runs a script in a machine of its own and prints what it prints. */
 async function shell(words: readonly string[]): Promise<number> {
-  const machine = await buildMachine();
+  const flags = words.filter((word) => word.startsWith('--'));
+  const base = await buildMachine();
+  const agent = flags.includes('--installed') ? await agentPackage(base.architecture) : undefined;
+  const machine = agent === undefined ? base : await installedLayer(base, agent);
   const started = Date.now();
-  await using vm = await Vm.start(machine, { cold: words.includes('--cold') });
+  await using vm = await Vm.start(machine, { cold: flags.includes('--cold') });
   console.error(`lab: ready after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
-  const ran = await vm.run(words.filter((word) => word !== '--cold').join(' '));
+  const ran = await vm.run(words.slice(flags.length).join(' '));
   process.stdout.write(ran.stdout);
   process.stderr.write(ran.stderr);
   return ran.status;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { becomeBoard, raspberryPi4, raspberryPi5 } from '../board.ts';
 import { makeGpioChip } from '../gpio-sim.ts';
 import { Vm } from '../vm.ts';
 
@@ -24,6 +25,17 @@ describe('a machine from the snapshot', () => {
     await using other = await Vm.start(inject('labMachine'));
     const random = (of: Vm) => of.sh('head -c 16 /dev/urandom | od -An -tx1');
     expect(await random(vm)).not.toBe(await random(other));
+  });
+
+  it('looks like a Raspberry Pi', async () => {
+    const serial = () => vm.sh("tr -d '\\0' </sys/firmware/devicetree/base/serial-number");
+    expect(await vm.sh("tr '\\0' '\\n' </sys/firmware/devicetree/base/compatible")).toBe(
+      'raspberrypi,4-model-b\nbrcm,bcm2711\n',
+    );
+    expect(await serial()).toBe(raspberryPi4.serial);
+    await becomeBoard(vm, raspberryPi5);
+    expect(await serial()).toBe(raspberryPi5.serial);
+    expect(await vm.sh('grep ^Model /proc/cpuinfo')).toContain('Raspberry Pi 5');
   });
 
   it('has two Bluetooth controllers', async () => {

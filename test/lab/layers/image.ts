@@ -46,7 +46,7 @@ const MASKED = [
   ],
 ];
 
-const STARTED = ['lab-agent', 'lab-bluetooth', 'lab-network'];
+const STARTED = ['lab-agent', 'lab-board', 'lab-bluetooth', 'lab-network'];
 
 /** `root.img`, `vmlinuz`, `initrd.gz`: Debian with the lab's own files, not booted yet. */
 export async function imageLayer(parts: {

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import type { Machine } from '../qemu.ts';
+import { Vm } from '../vm.ts';
+import { type Layer, layer } from './layer.ts';
+import type { AgentPackage } from './package.ts';
+
+/** The booted machine with the agent's package installed as a user does it, saved again: `disk.qcow2`. */
+export async function installedLayer(base: Layer & Machine, agent: AgentPackage): Promise<Layer & Machine> {
+  const { architecture, image } = base;
+  const built = await layer({
+    name: `installed-${architecture}`,
+    inputs: [base.key, agent.sha256],
+    build: async (folder) => {
+      await using vm = await Vm.start(base);
+      await vm.copyIn(agent.file, '/root/ares-agent.deb');
+      await vm.sh(
+        'apt-get install -y --no-install-recommends /root/ares-agent.deb && rm /root/ares-agent.deb',
+        {
+          timeoutMs: 300_000,
+        },
+      );
+      await vm.saveTo(join(folder, 'disk.qcow2'));
+    },
+  });
+  return { ...built, architecture, image, disk: join(built.folder, 'disk.qcow2') };
+}
