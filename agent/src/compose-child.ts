@@ -1,3 +1,4 @@
+import type { DriversChildInput } from './children/drivers-child.ts';
 import { type JobLoaders, openParentPipe, runJob } from './children/run-child.ts';
 import type { BlePeripheral } from './ports/ble-peripheral.ts';
 import type { BleChildInput } from './ports/child-jobs.ts';
@@ -26,6 +27,7 @@ const loaders: JobLoaders = {
 
 /** Composition root of a child: everything that the resident process must not load is built here. */
 export async function runChild(job: string): Promise<void> {
+  if (job === 'drivers') return await runDrivers();
   const pipe = openParentPipe();
   if (job === 'ble') {
     const { runBleChild } = await import('./children/ble-child.ts');
@@ -40,6 +42,17 @@ export async function runChild(job: string): Promise<void> {
   process.stdin.destroy();
   // Sockets and timers of libraries must not keep a child whose work is done.
   setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
+}
+
+/** Stays until the agent has gone. */
+async function runDrivers(): Promise<void> {
+  const { openAgentPipe } = await import('./children/agent-pipe.ts');
+  const { runDriversChild } = await import('./children/drivers-child.ts');
+  const pipe = openAgentPipe(3);
+  // A driver by others imports the SDK by name; the bundle has no package of that name to be found.
+  const sdk = await import('@ares/hardware-drivers');
+  sdk.supplySdk(sdk);
+  runDriversChild({ pipe, input: (await pipe.input) as DriversChildInput });
 }
 
 async function openPeripheral({ radio, deviceUuid }: BleChildInput, clock: Clock): Promise<BlePeripheral> {

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createDriverRegistry, type DriverRegistry } from '@ares/hardware-drivers';
 import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
 import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { createShellGuard } from './adapters/shell-guard.ts';
-import { openClock, openHardware, openWifi } from './compose-board.ts';
+import { openButton, openClock, openHardware, openWifi } from './compose-board.ts';
+import { openDrivers } from './compose-drivers.ts';
 import type { AgentConfig } from './config.ts';
 import { type BoardFiles, linuxBoardFiles, readHardwareVersion } from './identity/board.ts';
 import { createCredentialsIssuer } from './identity/credentials-issuer.ts';
@@ -70,8 +70,11 @@ export function openLifecycleStore(paths: DevicePaths) {
 
 /** Children are this program: its source file, or the bundle that this file is part of. */
 export function openChildJobs(radioSocket?: string) {
-  const mainFile = ownFile(`main${extname(import.meta.url)}`, 'ares-agent.mjs');
-  return createChildProcessJobs({ mainFile, radioSocket });
+  return createChildProcessJobs({ mainFile: mainFile(), radioSocket });
+}
+
+function mainFile(): string {
+  return ownFile(`main${extname(import.meta.url)}`, 'ares-agent.mjs');
 }
 
 /** A simulated board has a simulated radio. */
@@ -132,7 +135,13 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
   const guard = openGuard(config, { clock, logger });
   const hardware = await openHardware(config, logger);
-  const drivers = await openDrivers(config);
+  const drivers = await openDrivers({
+    config,
+    mainFile: mainFile(),
+    programFolder: ownFile('../../', './'),
+    clock,
+    logger,
+  });
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
   const componentSource: ComponentSource = {
     async fetch(signal = NEVER_ABORTED) {
@@ -166,13 +175,13 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
         clock,
         logger,
         random,
+        pulse,
         config: {
           ...defaultOperatingConfig,
           ...config.operating,
           agentVersion,
           sampleIntervalMs: config.sampleIntervalMs,
         },
-        pulse,
       }),
   });
   const device = createDevice({
@@ -202,16 +211,8 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     config: { agentVersion, radio: radioOf(config), failSafe: defaultFailSafe },
   });
   await startGuard(guard, logger);
-  return { device, logger, close: closer({ device, guard, store, logger }) };
-}
-
-async function openDrivers(config: AgentConfig): Promise<DriverRegistry> {
-  if (Object.keys(config.drivers).length > 0) {
-    // A driver by others imports the SDK by name; the bundle has no package of that name to be found.
-    const sdk = await import('@ares/hardware-drivers');
-    sdk.supplySdk(sdk);
-  }
-  return createDriverRegistry({ external: config.drivers, from: config.stateDir });
+  const button = await openButton(config, { gpio: hardware.gpio, device, clock, logger });
+  return { device, logger, close: closer({ button, device, drivers, guard, store, logger }) };
 }
 
 async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Promise<void> {
@@ -222,7 +223,9 @@ async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Pr
 }
 
 function closer(parts: {
+  readonly button: { close(): Promise<void> } | undefined;
   readonly device: Device;
+  readonly drivers: { close(): Promise<void> };
   readonly guard: { stop(): Promise<void> };
   readonly store: { close(): void };
   readonly logger: Logger;
@@ -231,7 +234,9 @@ function closer(parts: {
   const close = async () => {
     // In this order: the session makes outputs safe through drivers, the guard then by itself.
     for (const stop of [
+      async () => parts.button?.close(),
       () => parts.device.stop(),
+      () => parts.drivers.close(),
       () => parts.guard.stop(),
       async () => parts.store.close(),
     ]) {

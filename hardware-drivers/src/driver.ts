@@ -1,3 +1,4 @@
+import type { DriverError } from './errors.ts';
 import type { SafeOutput } from './gpio/gpio-line.ts';
 import type { DriverClock, DriverLogger, Hardware } from './hardware.ts';
 
@@ -86,6 +87,8 @@ interface Instance extends AsyncDisposable {
   read(signal?: AbortSignal): Promise<readonly Measurement[]>;
   /** Ends what is in flight and leaves every output in its safe state. At any time, and again. */
   stop(): Promise<void>;
+  /** Of an instance that lives in another process: settles with the reason when it can do nothing more. */
+  readonly lost?: Promise<DriverError>;
 }
 
 /** A sensor at work: `start`, any number of `read`, `stop`. */

@@ -16,6 +16,8 @@ export type DriverErrorCode =
   | 'DRIVER_UNKNOWN'
   | 'DRIVER_NOT_FOUND'
   | 'DRIVER_INVALID'
+  | 'DRIVER_ENDED'
+  | 'DRIVER_SUSPENDED'
   | 'API_VERSION';
 
 /**

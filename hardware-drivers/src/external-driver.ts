@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DriverDefinition } from './driver.ts';
@@ -49,12 +49,32 @@ function asDefinition(value: unknown, specifier: string): DriverDefinition {
   return value as DriverDefinition;
 }
 
-/** The file to import for a specifier. */
-function entryOf(specifier: string, from: string): string {
-  const path =
-    isAbsolute(specifier) || /^\.{1,2}(\/|$)/.test(specifier)
-      ? resolve(from, specifier)
-      : packageFolder(specifier, from);
+/** Where a driver by others lies. */
+export interface DriverLocation {
+  /** Folder or file; absolute, so that another process finds the same. */
+  readonly path: string;
+  /** Folders that it and the packages installed with it are read from. */
+  readonly folders: readonly string[];
+}
+
+/**
+ * Finds a driver without loading it, by the same rules as `loadExternalDriver`.
+ * @throws {DriverError} DRIVER_NOT_FOUND
+ */
+export function locateExternalDriver(specifier: string, options: { from?: string } = {}): DriverLocation {
+  const from = options.from ?? process.cwd();
+  const path = pathOf(specifier, from);
+  const folder = statSync(path).isFile() ? dirname(path) : path;
+  // What a package needs was installed beside it.
+  const beside = isPath(specifier) ? folder : folder.slice(0, -specifier.length - 1);
+  return { path, folders: [...new Set([beside, realpathSync(folder)])] };
+}
+
+const isPath = (specifier: string) => isAbsolute(specifier) || /^\.{1,2}(\/|$)/.test(specifier);
+
+/** The folder or file that a specifier names. */
+function pathOf(specifier: string, from: string): string {
+  const path = isPath(specifier) ? resolve(from, specifier) : packageFolder(specifier, from);
   if (path === undefined || !existsSync(path))
     throw new DriverError(
       'DRIVER_NOT_FOUND',
@@ -63,6 +83,12 @@ function entryOf(specifier: string, from: string): string {
         : `there is no driver at ${path}`,
       { details: { specifier, from } },
     );
+  return path;
+}
+
+/** The file to import for a specifier. */
+function entryOf(specifier: string, from: string): string {
+  const path = pathOf(specifier, from);
   if (statSync(path).isFile()) return path;
   const entry = [mainOf(path), 'index.js', 'index.mjs', 'index.ts']
     .filter((name) => name !== undefined)

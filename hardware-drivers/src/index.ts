@@ -28,7 +28,7 @@ export type {
   SensorSpec,
 } from './driver-spec.ts';
 export { DriverError, type DriverErrorCode } from './errors.ts';
-export { loadExternalDriver } from './external-driver.ts';
+export { type DriverLocation, loadExternalDriver, locateExternalDriver } from './external-driver.ts';
 export { supplySdk } from './external-sdk.ts';
 export { type GpioChoice, openBoardGpio } from './gpio/board-gpio.ts';
 export {

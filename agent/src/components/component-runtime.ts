@@ -2,7 +2,6 @@ import {
   type ActuatorInstance,
   type DriverDefinition,
   DriverError,
-  type DriverRegistry,
   type Hardware,
   type Measurement,
   type SafeOutput,
@@ -12,6 +11,7 @@ import {
 import type { AttachedComponent, ComponentHealth } from '@ares/protocol';
 import type { OperatingConfig } from '../operate/config.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DriverSource } from '../ports/driver-source.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Pulse } from '../ports/pulse.ts';
@@ -37,7 +37,7 @@ interface ComponentEvents {
 }
 
 export interface ComponentPorts {
-  readonly drivers: DriverRegistry;
+  readonly drivers: DriverSource;
   readonly hardware: Hardware;
   readonly guard: Guard;
   readonly clock: Clock;
@@ -160,12 +160,13 @@ export class ComponentRuntime {
     const { drivers, config } = this.#ports;
     try {
       const definition = await this.#bounded(config.driverStartTimeoutMs, 'loading', () =>
-        drivers.load(this.component.componentType),
+        drivers.load(this.component.componentType, this.component),
       );
       if (this.#stopped) return;
       await this.#begin(definition);
       if (this.#stopped) return;
       this.#failedStarts = 0;
+      this.#restartWhenLost();
       if (definition.kind === 'actuator') this.#become('OK');
       void this.#read(definition);
     } catch (cause) {
@@ -285,6 +286,15 @@ export class ComponentRuntime {
     const elapsedMs = clock.monotonicMs() - startedAt;
     const nextInMs = reading.again ? 0 : Math.max(0, this.#intervalMs - elapsedMs);
     this.#later(nextInMs, () => this.#read());
+  }
+
+  #restartWhenLost(): void {
+    const instance = this.#instance;
+    void instance?.lost?.then((error) => {
+      if (this.#instance !== instance || this.#stopped) return;
+      this.#become('ERROR', sentenceOf(error));
+      void this.#restart();
+    });
   }
 
   async #restart(): Promise<void> {

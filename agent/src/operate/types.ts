@@ -1,9 +1,10 @@
-import type { DriverRegistry, Hardware } from '@ares/hardware-drivers';
+import type { Hardware } from '@ares/hardware-drivers';
 import type { ComponentHealth, ReadingProblem, ResetClaims, TrustFile } from '@ares/protocol';
 import type { Credentials, DeviceIdentity } from '../identity/types.ts';
 import type { BrokerLink, LinkErrorCode } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ComponentSource } from '../ports/component-source.ts';
+import type { DriverSource } from '../ports/driver-source.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Pulse } from '../ports/pulse.ts';
@@ -25,7 +26,7 @@ export interface SessionOptions {
   readonly trust: TrustFile;
   readonly componentSource: ComponentSource;
   readonly link: BrokerLink;
-  readonly drivers: DriverRegistry;
+  readonly drivers: DriverSource;
   readonly hardware: Hardware;
   readonly store: DeviceStore;
   readonly guard: Guard;

@@ -182,7 +182,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
         },
       },
       link: broker.link,
-      drivers: { types: [], load: (type) => drivers.registry.load(type) },
+      drivers: { load: (type) => drivers.registry.load(type) },
       hardware: bench.hardware,
       store: bench.store,
       guard: bench.guard,
