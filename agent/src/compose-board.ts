@@ -30,6 +30,19 @@ export async function openHardware(config: AgentConfig, logger: Logger): Promise
   });
 }
 
+/** The button of the board, if it has one. A line that cannot be had is logged and leaves the device without it. */
+export async function openButton(
+  config: AgentConfig,
+  ports: Omit<Parameters<typeof import('./button/front-panel.ts').openFrontPanel>[0], 'settings'>,
+): Promise<{ close(): Promise<void> } | undefined> {
+  if (config.button === undefined) return undefined;
+  const { openFrontPanel } = await import('./button/front-panel.ts');
+  return await openFrontPanel({ ...ports, settings: config.button }).catch((cause: unknown) => {
+    ports.logger.error('the button of the board cannot be used', { line: config.button?.line, cause });
+    return undefined;
+  });
+}
+
 export async function openWifi(
   config: AgentConfig,
   ports: { readonly clock: Clock; readonly logger: Logger },

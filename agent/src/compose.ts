@@ -224,6 +224,7 @@ async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Pr
 
 function closer(parts: {
   readonly button: { close(): Promise<void> } | undefined;
+  readonly button: { close(): Promise<void> } | undefined;
   readonly device: Device;
   readonly drivers: { close(): Promise<void> };
   readonly guard: { stop(): Promise<void> };

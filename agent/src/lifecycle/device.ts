@@ -29,6 +29,7 @@ export interface Device {
   resetNow(cause: ResetCause): Promise<void>;
   /** A short press of the button: Bluetooth for fifteen minutes. */
   openBluetooth(): void;
+  bluetoothOpen(): boolean;
 }
 
 export function createDevice(ports: DevicePorts): Device {
@@ -181,6 +182,7 @@ export function createDevice(ports: DevicePorts): Device {
       lifecycle.save({ v: 1, state: 'UNPROVISIONED', since: clock.now(), why, cloud: null });
     },
     openBluetooth: () => ble.open(BLE_WINDOW_MS),
+    bluetoothOpen: () => ble.isOpen,
   };
 }
 
