@@ -93,6 +93,9 @@ export function createStandInBleno(passesHandles: boolean): StandInBleno {
     }
     on() {}
   }
+  // Methods of native code cannot be assigned to.
+  for (const name of ['bindUser', 'bindRaw'] as const)
+    Object.defineProperty(Socket.prototype, name, { value: Socket.prototype[name], writable: false });
 
   const hci = {
     _socket: new Socket(),

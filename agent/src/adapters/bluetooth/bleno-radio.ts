@@ -45,8 +45,8 @@ export async function startBlenoRadio(ports: {
   const socket = await takeAdapter(adapter, () => new Socket(), clock);
   // The library binds without waiting and cannot begin a second time; it gets the socket that is bound already.
   hci._socket = socket;
-  socket.bindUser = () => adapter.index;
-  socket.bindRaw = () => adapter.index;
+  for (const name of ['bindUser', 'bindRaw'])
+    Object.defineProperty(socket, name, { value: () => adapter.index });
   if ('BluetoothHciSocket' in hci) hci.BluetoothHciSocket = NoKeyStore;
   let handle: number | undefined;
   const disconnect = () => {
