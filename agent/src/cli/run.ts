@@ -14,7 +14,10 @@ import type { Logger } from '../ports/logger.ts';
 import { createPulse } from '../ports/pulse.ts';
 import { awaitFoundation, type Waiting } from '../service/foundation.ts';
 import { reportToServiceManager, type ServiceReport } from '../service/service-report.ts';
+import { cannotWrite } from '../store/database.ts';
+import { releaseReserve } from '../store/disk-reserve.ts';
 import { agentVersion } from '../version.ts';
+import { CliError } from './errors.ts';
 import { identityIfReadable } from './local-files.ts';
 
 /** Longest time that a drain may take before the process leaves all the same, ms. */
@@ -38,10 +41,12 @@ export async function run(config: AgentConfig): Promise<void> {
   const logger = openLogger(config, clock);
   const manager = takeServiceManager({ env: process.env, pid: process.pid, logger });
   const present: Present = {};
-  const control = await openControlSocket({
-    path: devicePaths(stateDir).controlSocket,
-    handle: async (request) => answer(config, present, request),
-  });
+  const control = await onWritableDisk(config, { clock, logger }, () =>
+    openControlSocket({
+      path: devicePaths(stateDir).controlSocket,
+      handle: async (request) => answer(config, present, request),
+    }),
+  );
   const pulse = createPulse({ clock });
   const report = reportToServiceManager({
     manager,
@@ -76,7 +81,7 @@ async function live(ports: {
   });
   try {
     if (!(await layFoundation(ports, stopping.signal))) return;
-    const agent = await compose(config, { pulse });
+    const agent = await onWritableDisk(config, { clock, logger }, () => compose(config, { pulse }));
     present.device = agent.device;
     const close = () => void agent.close();
     stopping.signal.addEventListener('abort', close);
@@ -118,6 +123,35 @@ function layFoundation(
       report.ready();
     },
   });
+}
+
+/**
+ * On a card that can only be read any more no agent can live: it explains that and ends, and its service manager tries
+ * again. What the last one left on goes safe first. @throws {CliError}
+ */
+async function onWritableDisk<T>(
+  config: AgentConfig,
+  ports: { readonly clock: Clock; readonly logger: Logger },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!isDiskFailure(cause)) throw cause;
+    // The socket of the CLI needs room for a file too.
+    if (releaseReserve(config.stateDir)) return work();
+    await makeOutputsSafe(config, ports);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(
+      `The state directory ${config.stateDir} cannot be written (${reason}). Make room on its disk, or replace a card that can only be read; "ares-agent doctor" shows more.`,
+      { cause },
+    );
+  }
+}
+
+function isDiskFailure(cause: unknown): boolean {
+  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return cannotWrite(cause) || ['ENOSPC', 'EROFS', 'EIO', 'EDQUOT'].includes(String(code));
 }
 
 function onSignals(first: (signal: NodeJS.Signals) => void): () => void {

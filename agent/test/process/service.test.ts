@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentProcess, agentAt } from '../support/agent-process.ts';
 import { createFakeDeviceApi } from '../support/device-api.ts';
 import { hasNotify, type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
+import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 
 const patient = { timeout: 60_000 };
 let stateDir: string;
@@ -85,6 +87,21 @@ describe('the first start of a service', () => {
     const { code, stderr } = await agent.cli('factory-init', '--hardware-variant', 'outdoor');
     expect(code).toBe(1);
     expect(stderr).toContain('has its identity already');
+  });
+});
+
+describe.skipIf(!canMount)('a card that can only be read (root only)', () => {
+  it('FSP-04 is explained, and the agent ends to be started again', patient, async () => {
+    const disk = mountSmallDisk('size=16m');
+    try {
+      const inside = agentAt(disk.dir);
+      execFileSync('mount', ['-o', 'remount,ro', disk.dir]);
+      const { code, stderr } = await inside.cli('run');
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/state directory .* cannot be written \(.*EROFS.*replace a card/);
+    } finally {
+      disk.remove();
+    }
   });
 });
 

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { openDeviceStore } from '../../src/store/device-store.ts';
-import { createOutbox, type OutboxQuota, outboxSchema } from '../../src/store/outbox.ts';
+import { createOutbox, defaultOutboxQuota, type OutboxQuota, outboxSchema } from '../../src/store/outbox.ts';
 import type { DeviceStore, NewReading } from '../../src/store/types.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
@@ -121,6 +121,30 @@ describe('the outbox', () => {
       );
     expect(outbox.stats().bytes).toBeLessThan(maxBytes + 40_000);
     expect(outbox.stats().dropped).toBeGreaterThan(0);
+  });
+
+  it('FSP-04 counts what a card that can only be read would not take', () => {
+    const database = openDatabase({
+      path: join(dir, 'readonly.db'),
+      schema: outboxSchema,
+      logger: silentLogger,
+      now: () => 1,
+    });
+    const lost: string[] = [];
+    const outbox = createOutbox({
+      database,
+      quota: defaultOutboxQuota,
+      mayGrow: () => true,
+      onDropped: (count, why) => lost.push(`${count} ${why}`),
+    });
+    outbox.beginBoot(boot('a'));
+    database.sql.exec('PRAGMA query_only = ON');
+    expect(outbox.insert([reading(0), reading(1)], at)).toEqual([]);
+    expect(lost).toEqual(['2 disk']);
+    database.sql.exec('PRAGMA query_only = OFF');
+    expect(outbox.insert([reading(2)], at)).toHaveLength(1);
+    expect(outbox.stats()).toMatchObject({ rows: 1, dropped: 2 });
+    database.close();
   });
 
   it('FSP-03 counts what a full disk would not take, and goes on as soon as there is room', () => {
