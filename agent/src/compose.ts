@@ -26,6 +26,7 @@ import { createLogger, type Logger } from './ports/logger.ts';
 import type { Pulse } from './ports/pulse.ts';
 import { defaultFailSafe } from './provisioning/fail-safe.ts';
 import { createProvisioningJournalStore } from './provisioning/journal.ts';
+import { createNetworkChanger } from './provisioning/network-change.ts';
 import { createResetMarker } from './reset/reset.ts';
 import { openDeviceStore } from './store/device-store.ts';
 import { readFileIfThere } from './store/durable-file.ts';
@@ -159,6 +160,8 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
       return (await jobs.run('components', input, { signal, timeoutMs: JOB_TIMEOUT_MS })).components;
     },
   };
+  const wifi = await openWifi(config, { clock, logger });
+  const networkChanger = createNetworkChanger({ wifi, jobs, trust, clock, logger, config: defaultFailSafe });
   const holder = createSessionHolder({
     clock,
     create: (stored) =>
@@ -172,6 +175,11 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
         hardware,
         store,
         guard,
+        // Beside an onboarding's trial there is no other.
+        changeNetwork: async (network, { proven, signal }) =>
+          (await wifi.inTrial().catch(() => false))
+            ? { outcome: 'busy' }
+            : networkChanger.change(network, { apiUrl: stored.apiUrl, proven, signal }),
         clock,
         logger,
         random,
@@ -202,7 +210,8 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     marker: createResetMarker(paths.reset),
     store,
     holder,
-    wifi: await openWifi(config, { clock, logger }),
+    wifi,
+    networkChanger,
     jobs,
     clock,
     logger,
@@ -223,7 +232,6 @@ async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Pr
 }
 
 function closer(parts: {
-  readonly button: { close(): Promise<void> } | undefined;
   readonly button: { close(): Promise<void> } | undefined;
   readonly device: Device;
   readonly drivers: { close(): Promise<void> };
