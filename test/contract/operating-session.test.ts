@@ -67,6 +67,7 @@ async function startSession() {
     hardware: simulatedHardware(board.dir),
     store,
     guard,
+    changeNetwork: async () => ({ outcome: 'kept' }),
     clock,
     logger: silentLogger,
     random: { bytes: randomBytes, uuid: randomUUID, fraction: Math.random },

@@ -9,6 +9,7 @@ import type { Pulse } from '../ports/pulse.ts';
 import type { Wifi } from '../ports/wifi.ts';
 import type { FailSafeConfig } from '../provisioning/fail-safe.ts';
 import type { ProvisioningJournalStore } from '../provisioning/journal.ts';
+import type { NetworkChanger } from '../provisioning/network-change.ts';
 import type { ResetMarker } from '../reset/reset.ts';
 import type { DeviceStore } from '../store/types.ts';
 import type { LifecycleStore } from './lifecycle-store.ts';
@@ -28,6 +29,7 @@ export interface DevicePorts {
   readonly store: DeviceStore;
   readonly holder: SessionHolder;
   readonly wifi: Wifi;
+  readonly networkChanger: NetworkChanger;
   readonly jobs: ChildJobs;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -2,7 +2,7 @@ import type { BleRequestOf } from '@ares/protocol/ble';
 import { BleRefusal, createBleWindow } from '../provisioning/ble-window.ts';
 import { bleStateOf, createConversation } from '../provisioning/conversation.ts';
 import { createProgress } from '../provisioning/progress.ts';
-import { runRecovery, runWifiChange } from '../provisioning/small-transactions.ts';
+import { runRecovery } from '../provisioning/small-transactions.ts';
 import type { ResetCause } from '../reset/plan.ts';
 import { runReset } from '../reset/reset.ts';
 import { createCredentialsKeeper } from './credentials-keeper.ts';
@@ -33,7 +33,8 @@ export interface Device {
 }
 
 export function createDevice(ports: DevicePorts): Device {
-  const { local, trust, lifecycle, marker, wifi, jobs, clock, logger, journal, config } = ports;
+  const { local, trust, lifecycle, marker, wifi, networkChanger, jobs, clock, logger, journal, config } =
+    ports;
   const { identity } = local;
   finishDecisionOfReset(ports);
   const progress = createProgress();
@@ -99,9 +100,10 @@ export function createDevice(ports: DevicePorts): Device {
       },
       async changeWifi(request) {
         const apiUrl = runner.record().cloud?.apiUrl;
-        beside((signal) =>
-          runWifiChange({ ...ports, progress, config: config.failSafe }, request, apiUrl, signal),
-        );
+        if (networkChanger.busy) throw new BleRefusal('BUSY', 'Wait until the change before has ended.');
+        beside(async (signal) => {
+          await networkChanger.change(request.wifi, { apiUrl, progress, signal });
+        });
       },
     },
   });

@@ -56,6 +56,7 @@ export class Connection {
   #state: ConnectionState = 'stopped';
   #error: LinkError | undefined;
   #since: number;
+  #established = 0;
 
   constructor(options: {
     readonly link: BrokerLink;
@@ -90,6 +91,11 @@ export class Connection {
   /** Begin of the present state, epoch ms of the device's clock. */
   get since(): number {
     return this.#since;
+  }
+
+  /** Connections so far; tells one from the next. */
+  get established(): number {
+    return this.#established;
   }
 
   get connected(): boolean {
@@ -164,6 +170,7 @@ export class Connection {
       }
       onEstablished();
       this.#connection = connection;
+      this.#established++;
       this.#become('connected', undefined);
       // From here on the keep-alive of the link ends what hangs.
       this.#pulse?.end(LOOP);

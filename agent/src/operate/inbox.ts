@@ -5,8 +5,10 @@ import {
   parseCommandClaims,
   parseComponentsChangedClaims,
   parseResetClaims,
+  parseWifiChangeClaims,
   type ResetClaims,
   topics,
+  type WifiChangeClaims,
 } from '@ares/protocol';
 import { isOnItsTopic } from '../commands/command-runner.ts';
 import type { OrderVerifier, VerifiedOrder } from '../commands/verify-order.ts';
@@ -17,6 +19,7 @@ export interface InboxEvents {
   onAcknowledgement(message: LinkMessage): void;
   onCommand(claims: CommandClaims): void;
   onComponentsChanged(claims: ComponentsChangedClaims): void;
+  onWifiChange(claims: WifiChangeClaims): void;
   onReset(claims: ResetClaims, token: string): void;
 }
 
@@ -89,6 +92,10 @@ export class Inbox {
       const typ = orderTypes.componentsChanged;
       const order = await this.#verify(payload, { ...binding, typ, parse: parseComponentsChangedClaims });
       if (this.#accepted(topic, order)) this.#events.onComponentsChanged(order.claims);
+    } else if (topics.wifiChange.parse(topic) !== undefined) {
+      const typ = orderTypes.wifiChange;
+      const order = await this.#verify(payload, { ...binding, typ, parse: parseWifiChangeClaims });
+      if (this.#accepted(topic, order)) this.#events.onWifiChange(order.claims);
     } else if (topics.command.parse(topic) !== undefined) {
       const order = await this.#verify(payload, {
         ...binding,

@@ -9,6 +9,7 @@ import { createTrustedClock } from '../clock/trusted-clock.ts';
 import { CommandRunner } from '../commands/command-runner.ts';
 import { ResultReporter } from '../commands/result-reporter.ts';
 import { createOrderVerifier } from '../commands/verify-order.ts';
+import { WifiRunner } from '../commands/wifi-runner.ts';
 import { ComponentSet } from '../components/component-set.ts';
 import type { Credentials } from '../identity/types.ts';
 import { type LinkError, type LinkMessage, refusals } from '../ports/broker-link.ts';
@@ -19,6 +20,7 @@ import { ComponentList } from './component-list.ts';
 import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { Inbox } from './inbox.ts';
+import { proveConnection } from './prove-connection.ts';
 import type { OperatingSession, SessionEvents, SessionOptions } from './types.ts';
 
 /**
@@ -150,6 +152,17 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger,
     report: (result) => reporter.report(result),
   });
+  const wifi = new WifiRunner({
+    journal,
+    time,
+    logger,
+    deviceUuid: identity.deviceUuid,
+    secret: () => credentials,
+    changeNetwork: options.changeNetwork,
+    proveConnection: (signal) => proveConnection(connection, clock, signal),
+    connectAgain: () => connection.reconnect(),
+    report: (result) => reporter.report(result),
+  });
   /** A component that was attached a moment ago is waited for; the command's own end bounds the wait. */
   const obey = async (claims: CommandClaims) => {
     const { componentId, action } = claims;
@@ -168,6 +181,9 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
         obey(claims).catch((cause: unknown) => logger.error('command failed', { cause }));
       },
       onComponentsChanged: () => list.refresh(),
+      onWifiChange: (claims) => {
+        wifi.run(claims).catch((cause: unknown) => logger.error('Wi-Fi was not changed', { cause }));
+      },
       onReset: (claims, token) => events.emit('reset-order', { claims, token }),
     },
   });
@@ -223,6 +239,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger.info('operating session stops', { reason });
     list.stop();
     await components.stop();
+    await wifi.stop();
     publisher.flush();
     forgetGuard();
     await connection.stop();

@@ -7,6 +7,7 @@ import type { ComponentSource } from '../ports/component-source.ts';
 import type { DriverSource } from '../ports/driver-source.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { ChangeNetwork } from '../ports/network-changer.ts';
 import type { Pulse } from '../ports/pulse.ts';
 import type { DeviceStore, OutboxStats } from '../store/types.ts';
 import type { OperatingConfig } from './config.ts';
@@ -30,6 +31,7 @@ export interface SessionOptions {
   readonly hardware: Hardware;
   readonly store: DeviceStore;
   readonly guard: Guard;
+  readonly changeNetwork: ChangeNetwork;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;

@@ -1,42 +1,50 @@
 import type { BleRequestOf, ProvisioningStep } from '@ares/protocol/ble';
 import type { StoredCredentials } from '../identity/credentials-store.ts';
-import type { Trust } from '../identity/types.ts';
 import type { CredentialsKeeper } from '../lifecycle/credentials-keeper.ts';
-import type { ChildJobs } from '../ports/child-jobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Wifi } from '../ports/wifi.ts';
 import { createFailSafe, type FailSafeConfig } from './fail-safe.ts';
 import type { Progress } from './progress.ts';
-import { toStepError } from './step-error.ts';
+import { type StepError, toStepError } from './step-error.ts';
 
 interface Ports {
-  readonly progress: Progress;
+  /** Where a phone reads how it goes; absent when none asked for it. */
+  readonly progress?: Progress | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: FailSafeConfig;
 }
 
-type Steps = readonly (readonly [ProvisioningStep, (signal: AbortSignal) => Promise<void>])[];
+/** `broker`: the session is back; a phone is not told of it. */
+type Step = ProvisioningStep | 'broker';
+type Steps = readonly (readonly [Step, (signal: AbortSignal) => Promise<void>])[];
 
-/** Runs steps under the fail-safe and reports them; says whether all succeeded. */
-async function runAll(ports: Ports, steps: Steps, signal: AbortSignal): Promise<boolean> {
-  const { progress, clock, config, logger } = ports;
+/** Runs steps under the fail-safe and reports them; answers the failure that ended them. */
+export async function runAll(
+  ports: Ports,
+  steps: Steps,
+  signal: AbortSignal,
+): Promise<StepError | undefined> {
+  const { clock, config, logger } = ports;
   const failSafe = createFailSafe({ clock, config, spentMs: 0, refused: 'RECOVERY_REFUSED' });
-  progress.begin(steps.map(([step]) => step));
+  const shown = (step: Step) => (step === 'broker' ? undefined : step);
+  ports.progress?.begin(steps.flatMap(([step]) => shown(step) ?? []));
   for (const [step, run] of steps) {
-    progress.running(step);
+    const name = shown(step);
+    const progress = name === undefined ? undefined : ports.progress;
+    if (name !== undefined) progress?.running(name);
     try {
       await failSafe.step(run, signal);
     } catch (cause) {
       const error = toStepError(cause, 'RECOVERY_REFUSED');
-      logger.warn('a step asked for over Bluetooth failed', { step, code: error.code, cause: error });
-      progress.failed(step, signal.aborted ? 'INTERRUPTED' : error.code, error.message);
-      return false;
+      logger.warn('a step that was asked for failed', { step, code: error.code, cause: error });
+      if (name !== undefined)
+        progress?.failed(name, signal.aborted ? 'INTERRUPTED' : error.code, error.message);
+      return error;
     }
-    progress.ok(step);
+    if (name !== undefined) progress?.ok(name);
   }
-  return true;
+  return undefined;
 }
 
 /**
@@ -49,7 +57,7 @@ export async function runRecovery(
   signal: AbortSignal,
 ): Promise<StoredCredentials | undefined> {
   let recovered: StoredCredentials | undefined;
-  const done = await runAll(
+  const failure = await runAll(
     ports,
     [
       [
@@ -62,32 +70,5 @@ export async function runRecovery(
     ],
     signal,
   );
-  return done ? recovered : undefined;
-}
-
-/** Joins another network, keeps it when the cloud is reached over it, else returns to the former one. */
-export async function runWifiChange(
-  ports: Ports & { readonly wifi: Wifi; readonly jobs: ChildJobs; readonly trust: Trust },
-  request: BleRequestOf<'wifi-change'>,
-  apiUrl: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const { wifi, jobs, trust, config } = ports;
-  const reach = async (inner: AbortSignal) => {
-    if (apiUrl === undefined) return;
-    const endpoint = { apiUrl, caCertificates: trust.caCertificates };
-    await jobs.run('reach', { endpoint }, { signal: inner, timeoutMs: 30_000 });
-  };
-  const rollbackAfterMs = config.cumulativeMs;
-  const done = await runAll(
-    ports,
-    [
-      ['wifi', (inner) => wifi.beginTrial(request.wifi, { rollbackAfterMs, signal: inner })],
-      ['address', (inner) => wifi.waitForAddress(inner)],
-      ['tls', reach],
-    ],
-    signal,
-  );
-  if (done) await wifi.commitTrial();
-  else await wifi.rollbackTrial();
+  return failure === undefined ? recovered : undefined;
 }

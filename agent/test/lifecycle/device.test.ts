@@ -7,6 +7,7 @@ import type { OperatingSession } from '../../src/operate/types.ts';
 import type { FromBleChild } from '../../src/ports/ble-child.ts';
 import { CloudApiError } from '../../src/ports/cloud-api.ts';
 import { defaultFailSafe } from '../../src/provisioning/fail-safe.ts';
+import { createNetworkChanger } from '../../src/provisioning/network-change.ts';
 import { openDeviceStore } from '../../src/store/device-store.ts';
 import { API_URL, createDeviceWorld, type DeviceWorld } from '../support/device-world.ts';
 
@@ -52,6 +53,7 @@ async function operating() {
     ...booted,
     lifecycle,
     store,
+    networkChanger: createNetworkChanger({ ...booted, config: defaultFailSafe }),
     holder: createSessionHolder({ clock: booted.clock, create: () => session }),
     random: () => 0,
     config: {

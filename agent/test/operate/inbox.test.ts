@@ -22,6 +22,7 @@ function makeInbox(verify: () => Promise<never>) {
       },
       onCommand: () => undefined,
       onComponentsChanged: () => undefined,
+      onWifiChange: () => undefined,
       onReset: () => undefined,
     },
   });

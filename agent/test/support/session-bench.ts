@@ -11,6 +11,7 @@ import { defaultOperatingConfig, type OperatingConfig } from '../../src/operate/
 import { createOperatingSession } from '../../src/operate/session.ts';
 import type { OperatingSession, Random } from '../../src/operate/types.ts';
 import { createLogger } from '../../src/ports/logger.ts';
+import type { ChangeNetwork } from '../../src/ports/network-changer.ts';
 import { openDeviceStore } from '../../src/store/device-store.ts';
 import type { DeviceStore } from '../../src/store/types.ts';
 import { createFakeBroker, type FakeBroker } from './fake-broker.ts';
@@ -54,6 +55,8 @@ export interface Bench {
   /** The component source waits for it. */
   beforeFetch: Promise<void>;
   readonly drivers: { registry: DriverRegistry };
+  /** What becomes of an order to change the Wi-Fi. */
+  changeNetwork: ChangeNetwork;
   /** Every line of the log, the finest too. */
   readonly log: string[];
   /** Level of the pump's line. */
@@ -141,6 +144,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     components: componentList(options.items ?? [dht22, pump]),
     fetches: 0,
     beforeFetch: Promise.resolve(),
+    changeNetwork: (async () => ({ outcome: 'kept' })) as ChangeNetwork,
     pumpOn: () => bench.hardware.gpio.level(17) === '1',
     crash: () => {
       broker.drop();
@@ -186,6 +190,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       hardware: bench.hardware,
       store: bench.store,
       guard: bench.guard,
+      changeNetwork: (wifi, how) => bench.changeNetwork(wifi, how),
       clock: life.clock,
       logger,
       random: createTestRandom(bootSeed++),
