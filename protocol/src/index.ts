@@ -7,6 +7,7 @@ export {
   componentTypeDefinitionSchema,
   type MetricDefinition,
 } from './components.ts';
+export { describeLine, type HeaderLine, headerLine, headerLines, type LineUse } from './header.ts';
 export {
   bootIdSchema,
   componentIdSchema,

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { AttachedComponent, ComponentTypeDefinition } from './components.ts';
+import { describeLine, headerLine, headerLines } from './header.ts';
 import { componentTypeSchema, metricSchema } from './ids.ts';
 
 /** What a hardware version and variant allows: this role of this type may sit on these lines (BCM numbers). */
@@ -24,11 +25,15 @@ export interface PinProblem {
   readonly detail: string;
 }
 
-/** BCM 0 and 1 carry the ID EEPROM of a HAT (Raspberry Pi HAT specification): never free for a component. */
-export const reservedPins: readonly number[] = [0, 1];
+/** Lines that are never free for a component, see {@link headerLines}. */
+export const reservedPins: readonly number[] = headerLines
+  .filter(({ reserved }) => reserved !== undefined)
+  .map(({ bcm }) => bcm);
 
 /** Lines of the 40-pin header that a component may use at all. */
-export const headerPins: readonly number[] = Array.from({ length: 26 }, (_, i) => i + 2);
+export const headerPins: readonly number[] = headerLines
+  .filter(({ reserved }) => reserved === undefined)
+  .map(({ bcm }) => bcm);
 
 /** Rules of a board on which each built-in type may sit on any free line of the header. */
 export function anyHeaderPin(types: readonly ComponentTypeDefinition[]): PinRule[] {
@@ -43,7 +48,7 @@ export function anyHeaderPin(types: readonly ComponentTypeDefinition[]): PinRule
  */
 export function checkPins(input: {
   readonly components: readonly Pick<AttachedComponent, 'componentId' | 'componentType' | 'pins'>[];
-  readonly types: readonly Pick<ComponentTypeDefinition, 'componentType' | 'pinRoles'>[];
+  readonly types: readonly Pick<ComponentTypeDefinition, 'componentType' | 'kind' | 'pinRoles'>[];
   readonly rules: readonly PinRule[];
 }): PinProblem[] {
   const found: PinProblem[] = [];
@@ -65,10 +70,11 @@ export function checkPins(input: {
         continue;
       }
       const owner = owners.get(pin);
-      if (reservedPins.includes(pin)) {
+      const reserved = reservedFor(type.kind, pin);
+      if (reserved !== undefined) {
         report(
           'PIN_RESERVED',
-          `GPIO ${pin} is reserved for the board; choose one of ${allowed(input.rules, componentType, role)}.`,
+          `${describeLine(pin)} is reserved for the board: ${reserved}; choose one of ${allowed(input.rules, type, role)}.`,
         );
       } else if (
         !input.rules.some(
@@ -77,12 +83,12 @@ export function checkPins(input: {
       ) {
         report(
           'PIN_NOT_ALLOWED',
-          `GPIO ${pin} is not allowed for ${componentType} here; choose one of ${allowed(input.rules, componentType, role)}.`,
+          `${describeLine(pin)} is not allowed for ${componentType} here; choose one of ${allowed(input.rules, type, role)}.`,
         );
       } else if (owner !== undefined) {
         report(
           'PIN_CONFLICT',
-          `GPIO ${pin} is taken by ${owner.componentType} (component ${owner.componentId}); choose another.`,
+          `${describeLine(pin)} is taken by ${owner.componentType} (component ${owner.componentId}); choose another.`,
         );
       } else owners.set(pin, { componentId, componentType });
     }
@@ -90,10 +96,20 @@ export function checkPins(input: {
   return found;
 }
 
-function allowed(rules: readonly PinRule[], componentType: string, role: string): string {
+/** Why a component of this kind may not sit on the line, whatever the rules say. */
+function reservedFor(kind: ComponentTypeDefinition['kind'], pin: number): string | undefined {
+  const line = headerLine(pin);
+  return line?.reserved ?? (kind === 'actuator' ? line?.unsafeOutput : undefined);
+}
+
+function allowed(
+  rules: readonly PinRule[],
+  { componentType, kind }: Pick<ComponentTypeDefinition, 'componentType' | 'kind'>,
+  role: string,
+): string {
   const pins = rules
     .filter((rule) => rule.componentType === componentType && rule.role === role)
     .flatMap((rule) => rule.pins)
-    .filter((pin) => !reservedPins.includes(pin));
+    .filter((pin) => reservedFor(kind, pin) === undefined);
   return pins.length === 0 ? '(none)' : [...new Set(pins)].sort((a, b) => a - b).join(', ');
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { builtInComponentTypes } from '../src/components.ts';
-import { anyHeaderPin, checkPins } from '../src/pins.ts';
+import { headerLine, headerLines } from '../src/header.ts';
+import { anyHeaderPin, checkPins, headerPins, reservedPins } from '../src/pins.ts';
 
 const rules = anyHeaderPin(builtInComponentTypes);
 const check = (
@@ -32,6 +33,13 @@ describe('components of one board', () => {
     expect(problems).toMatchObject([{ code: 'PIN_RESERVED', detail: expect.stringContaining('reserved') }]);
   });
 
+  it('are refused where the board moves the line by itself while it starts, if they switch something', () => {
+    expect(check(pump(1, 14))).toEqual([[1, 'PIN_RESERVED']]);
+    expect(check({ componentId: 1, componentType: 'dht22', pins: { data: 14 } })).toEqual([]);
+    const [problem] = checkPins({ components: [pump(1, 14)], types: builtInComponentTypes, rules });
+    expect(problem?.detail).toMatch(/GPIO 14 \(pin 8\).*serial console.*choose one of 2, .*13, 15,/);
+  });
+
   it('are refused on a line without a rule, and the rest still checked', () => {
     expect(check(pump(1, 40), pump(2, 17), pump(3, 17))).toEqual([
       [1, 'PIN_NOT_ALLOWED'],
@@ -51,5 +59,28 @@ describe('components of one board', () => {
     expect(checkPins({ components: [pump(1, 17)], types: builtInComponentTypes, rules: [] })).toMatchObject([
       { code: 'PIN_NOT_ALLOWED', detail: expect.stringContaining('(none)') },
     ]);
+  });
+});
+
+describe('the table of the header', () => {
+  it('has each line at its own number and each position once', () => {
+    expect(headerLines.map(({ bcm }) => bcm)).toEqual(headerLines.map((_, index) => index));
+    const positions = headerLines.map(({ position }) => position);
+    expect(new Set(positions).size).toBe(28);
+    const powerAndGround = [1, 2, 4, 6, 9, 14, 17, 20, 25, 30, 34, 39];
+    expect([...positions, ...powerAndGround].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
+  });
+
+  it('knows the pull of each line after power-on, and that only whole numbers are lines', () => {
+    expect(headerLine(8)?.pull).toBe('up');
+    expect(headerLine(9)?.pull).toBe('down');
+    for (const bcm of [-1, 28, 1.5, Number.NaN]) expect(headerLine(bcm)).toBeUndefined();
+  });
+
+  it('divides the lines into those for the board and those for components', () => {
+    expect(reservedPins).toEqual([0, 1]);
+    expect([...reservedPins, ...headerPins]).toEqual(headerLines.map(({ bcm }) => bcm));
   });
 });

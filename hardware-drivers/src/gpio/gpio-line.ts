@@ -1,3 +1,5 @@
+import { describeLine, headerLine } from '@ares/protocol';
+
 /** Why a line could not be opened or used. */
 export type GpioErrorCode =
   | 'GPIO_UNAVAILABLE'
@@ -72,7 +74,7 @@ export interface InputLine extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The GPIO controller behind the 40-pin header. Lines are named by BCM number (0–27), nothing else. */
+/** The GPIO controller behind the 40-pin header. Lines are named by BCM number (2–27), nothing else. */
 export interface GpioChip {
   /** @throws {GpioError} PIN_INVALID, PIN_BUSY (open already), GPIO_UNAVAILABLE, IO_FAILED */
   openOutput(bcm: number, options?: OutputOptions): Promise<OutputLine>;
@@ -85,16 +87,16 @@ export interface GpioChip {
 /** Controllers that drive the 40-pin header, by label: Pi 5, Pi 4, Pi 3 and older. Their numbers change with the kernel. */
 export const headerLabels: readonly string[] = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'];
 
-/** Highest BCM number on the 40-pin header; 0 and 1 belong to the HAT EEPROM but are lines too. */
-const highestHeaderBcm = 27;
-
-/** @throws {GpioError} PIN_INVALID unless the number is a line of the 40-pin header */
+/** @throws {GpioError} PIN_INVALID unless the number is a line of the 40-pin header that a part may use */
 export function assertHeaderBcm(bcm: number): void {
-  if (!Number.isInteger(bcm) || bcm < 0 || bcm > highestHeaderBcm)
+  const line = headerLine(bcm);
+  if (line === undefined)
     throw new GpioError(
       'PIN_INVALID',
-      `${bcm} is not a BCM line of the 40-pin header; use a number from 0 to ${highestHeaderBcm} (BCM numbering, not the position on the header)`,
+      `${bcm} is not a BCM line of the 40-pin header; use a number from 2 to 27 (BCM numbering, not the position on the header)`,
     );
+  if (line.reserved !== undefined)
+    throw new GpioError('PIN_INVALID', `${describeLine(bcm)} is reserved: ${line.reserved}`, { bcm });
 }
 
 /** The physical level of a logical state. */

@@ -74,7 +74,7 @@ export function describeGpioChip(api: TestApi, name: string, openBench: () => Pr
       await chip.openOutput(17);
       expect(await rejectionOf(() => chip.openOutput(17))).toMatchObject({ code: 'PIN_BUSY', bcm: 17 });
       expect(await rejectionOf(() => chip.openInput(17))).toMatchObject({ code: 'PIN_BUSY' });
-      for (const bcm of [-1, 28, 529, 1.5, Number.NaN]) {
+      for (const bcm of [-1, 0, 1, 28, 529, 1.5, Number.NaN]) {
         expect(await rejectionOf(() => chip.openOutput(bcm))).toMatchObject({ code: 'PIN_INVALID' });
         expect(await rejectionOf(async () => chip.safeOutput(bcm))).toMatchObject({ code: 'PIN_INVALID' });
       }

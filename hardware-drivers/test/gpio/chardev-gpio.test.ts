@@ -163,6 +163,7 @@ describe('an output of the character device', () => {
     const line = await chip.openOutput(17);
     process.kill(state(17).holder, 'SIGKILL');
     process.kill(wires.owner(17)!.pid, 'SIGKILL');
+    await vi.waitFor(() => expect(wires.owner(17)).toBeUndefined());
     await expect(line.read()).rejects.toMatchObject({ code: 'IO_FAILED' });
   });
 
