@@ -37,6 +37,7 @@ export default defineConfig({
           name: 'unit',
           include: [
             '{protocol,hardware-drivers,agent,cloud}/test/**/*.test.ts',
+            'hardware-drivers/examples/**/*.test.ts',
             'test/architecture/**/*.test.ts',
           ],
           testTimeout: 20_000,
@@ -45,6 +46,10 @@ export default defineConfig({
       { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...processes } },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...processes } },
       { extends: true, test: { name: 'attacks', include: ['test/attacks/**/*.test.ts'], ...processes } },
+      {
+        extends: true,
+        test: { name: 'package', include: ['test/package/**/*.test.ts'], ...processes, testTimeout: 600_000 },
+      },
       {
         extends: true,
         test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...processes, testTimeout: 1_200_000 },

@@ -43,7 +43,7 @@ const run = promisify(execFile);
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ares-bundle-'));
-  await cp(new URL('./example-driver', import.meta.url), join(dir, 'driver'), { recursive: true });
+  await cp(new URL('../examples/motion', import.meta.url), join(dir, 'driver'), { recursive: true });
 });
 afterAll(() => rm(dir, { recursive: true }));
 

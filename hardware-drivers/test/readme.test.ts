@@ -8,16 +8,16 @@ const withoutDocBlock = (source: string) => source.replace(/^\/\*\*[\s\S]*?\*\/\
 
 describe('the page for driver authors', () => {
   it('shows the example driver and its manifest exactly as they are tested', () => {
-    expect(readme).toContain(withoutDocBlock(read('example-driver/motion.ts')));
-    expect(readme).toContain(read('example-driver/package.json'));
+    expect(readme).toContain(withoutDocBlock(read('../examples/motion/index.js')));
+    expect(readme).toContain(read('../examples/motion/package.json'));
   });
 
   it('shows a driver of less than 60 lines', () => {
-    expect(read('example-driver/motion.ts').split('\n').length).toBeLessThan(60);
+    expect(read('../examples/motion/index.js').split('\n').length).toBeLessThan(60);
   });
 
   it('names files that are there', () => {
-    const paths = [...readme.matchAll(/`((?:src|test)\/[\w./-]+)`/g)].map(([, path]) => path!);
+    const paths = [...readme.matchAll(/`((?:src|test|examples)\/[\w./-]+)`/g)].map(([, path]) => path!);
     expect(paths.length).toBeGreaterThan(5);
     for (const path of paths) expect(existsSync(new URL(`../${path}`, import.meta.url)), path).toBe(true);
   });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDriverRegistry, loadExternalDriver } from '../src/index.ts';
 
-const example = fileURLToPath(new URL('./example-driver', import.meta.url));
+const example = fileURLToPath(new URL('../examples/motion', import.meta.url));
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ares-driver-'));

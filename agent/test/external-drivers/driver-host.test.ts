@@ -1,3 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { attached, type DriversBench, sensor, startDriversBench, works } from '../support/drivers-bench.ts';
 import { until } from '../support/fake-clock.ts';
@@ -173,4 +179,26 @@ describe('a driver that brings the process down', () => {
     },
     2 * LONG_MS,
   );
+
+  it('ends with the agent, also while it keeps the process busy', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ares-blocked-'));
+    writeFileSync(join(dir, 'index.js'), 'for (;;);');
+    const program = fileURLToPath(new URL('../support/blocked-drivers.ts', import.meta.url));
+    const agent = spawn(process.execPath, ['--conditions=@ares/source', program, dir]);
+    // It said that it enters the driver's code, and never says more.
+    await once(agent.stdout, 'data');
+    const child = readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8').trim();
+    expect(isRunning(child)).toBe(true);
+    agent.kill('SIGKILL');
+    await until('it is gone', () => !isRunning(child));
+    rmSync(dir, { recursive: true });
+  });
 });
+
+function isRunning(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

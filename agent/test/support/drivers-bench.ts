@@ -2,7 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createDriverRegistry, locateExternalDriver, type Measurement } from '@ares/hardware-drivers';
+import {
+  createDriverRegistry,
+  type DriverLocation,
+  locateExternalDriver,
+  type Measurement,
+} from '@ares/hardware-drivers';
 import { createMockHardware } from '@ares/hardware-drivers/testing';
 import {
   type AttachedComponent,
@@ -72,7 +77,7 @@ export const attached = (
 const typeOf = (componentType: string): ComponentTypeDefinition => ({
   componentType,
   kind: componentType === 'relay-x' ? 'actuator' : 'sensor',
-  pinRoles: componentType === 'relay-x' ? ['line'] : [],
+  pinRoles: ['relay-x', 'motion'].includes(componentType) ? ['line'] : [],
   metrics: [{ metric: 'value', unit: '1', min: 0, max: 10, stateKey: 'value' }],
   actions: [],
   sampleIntervalMs: 100,
@@ -85,10 +90,23 @@ const typeOf = (componentType: string): ComponentTypeDefinition => ({
 export async function startDriversBench(
   sources: Readonly<Record<string, string>>,
   config: Partial<DriverHostConfig> = {},
+  given: {
+    /** The program that the process is; default: the sources of the agent. */
+    readonly program?: {
+      readonly mainFile: string;
+      readonly programFolder: string;
+      readonly flags: string[];
+    };
+    /** Drivers that lie somewhere already, by type. */
+    readonly installed?: Readonly<Record<string, DriverLocation>>;
+  } = {},
 ) {
+  const types = [...Object.keys(sources), ...Object.keys(given.installed ?? {})];
   const dir = mkdtempSync(join(tmpdir(), 'ares-drivers-'));
-  const locations = () =>
-    Object.fromEntries(Object.keys(sources).map((type) => [type, locateExternalDriver(join(dir, type))]));
+  const locations = () => ({
+    ...Object.fromEntries(Object.keys(sources).map((type) => [type, locateExternalDriver(join(dir, type))])),
+    ...given.installed,
+  });
   for (const [type, source] of Object.entries(sources)) {
     mkdirSync(join(dir, type));
     writeFileSync(join(dir, type, 'package.json'), '{"type":"module","exports":"./index.js"}');
@@ -100,11 +118,13 @@ export async function startDriversBench(
   const hardware = createMockHardware();
   const guard = createFakeGuard({ gpio: hardware.gpio, clock });
   const real = createDriversProcess({
-    mainFile: path('../../src/main.ts'),
-    programFolder: path('../../..'),
+    ...(given.program ?? {
+      mainFile: path('../../src/main.ts'),
+      programFolder: path('../../..'),
+      flags: ['--conditions=@ares/source'],
+    }),
     drivers: locations,
     heapMb: 48,
-    flags: ['--conditions=@ares/source'],
   });
   const processes: DriversChannel[] = [];
   const open = new Set<DriversChannel>();
@@ -133,7 +153,7 @@ export async function startDriversBench(
   const readings = new Map<number, Measurement[]>();
   const health = new Map<number, ComponentHealth[]>();
   const set = new ComponentSet({
-    drivers: { load: (type, item) => (type in sources ? host.load(type, item) : builtIn.load(type)) },
+    drivers: { load: (type, item) => (types.includes(type) ? host.load(type, item) : builtIn.load(type)) },
     hardware,
     guard,
     clock,
@@ -154,8 +174,8 @@ export async function startDriversBench(
     },
   });
   const attach = (items: readonly AttachedComponent[]) => {
-    const types = [...builtInComponentTypes, ...Object.keys(sources).map(typeOf)];
-    return set.apply({ items: [...items], types, rules: anyHeaderPin(types), revision: 1 });
+    const known = [...builtInComponentTypes, ...types.map(typeOf)];
+    return set.apply({ items: [...items], types: known, rules: anyHeaderPin(known), revision: 1 });
   };
   onTestFinished(async () => {
     await set.stop();
@@ -169,6 +189,7 @@ export async function startDriversBench(
     guard,
     log,
     processes,
+    values: (componentId: number) => (readings.get(componentId) ?? []).map(({ value }) => value),
     /** Processes that run now. */
     running: () => open.size,
     count: (componentId: number) => readings.get(componentId)?.length ?? 0,

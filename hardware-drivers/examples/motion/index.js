@@ -8,7 +8,7 @@
  * Failure modes: none that the line could show: a broken wire reads as "no motion".
  * Source: HC-SR501 datasheet, "warm-up time".
  */
-import { defineDriver, type InputLine, z } from '@ares/hardware-drivers';
+import { defineDriver, z } from '@ares/hardware-drivers';
 
 export default defineDriver({
   apiVersion: 1,
@@ -20,7 +20,8 @@ export default defineDriver({
   metrics: { motion: { unit: '1', min: 0, max: 1, stateKey: 'motion' } },
   sampleIntervalMs: 1_000,
   create: ({ pins, config, hardware }) => {
-    let line: InputLine | undefined;
+    /** @type {import('@ares/hardware-drivers').InputLine} */
+    let line;
     let moved = false;
     return {
       start: async () => {
@@ -30,7 +31,7 @@ export default defineDriver({
         });
       },
       read: async () => {
-        const motion = moved || (await line!.read());
+        const motion = moved || (await line.read());
         moved = false;
         return [{ metric: 'motion', value: motion ? 1 : 0 }];
       },

@@ -5,7 +5,7 @@ import {
   silentLogger,
 } from '@ares/hardware-drivers/testing';
 import { describe, expect, it } from 'vitest';
-import motion from './motion.ts';
+import motion from './index.js';
 
 const component = { pins: { line: 5 }, config: {} };
 

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { locateExternalDriver } from '@ares/hardware-drivers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attached, startDriversBench } from '../support/drivers-bench.ts';
+import { until } from '../support/fake-clock.ts';
+
+const run = promisify(execFile);
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const example = path('../../../hardware-drivers/examples/motion');
+let dir: string;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'ares-bundle-'));
+  const build = ['--conditions=@ares/source', path('../../build.ts'), '--outdir', join(dir, 'app')];
+  await run(process.execPath, build);
+  cpSync(example, join(dir, 'motion'), { recursive: true });
+  // As published: what `npm pack` makes, installed where the settings look for packages.
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: example });
+  const quiet = ['--silent', '--offline', '--no-audit', '--no-fund', '--prefix', join(dir, 'device')];
+  await run('npm', ['install', ...quiet, join(dir, stdout.trim())]);
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+describe('the example package with the bundled agent', () => {
+  it.each([
+    ['a folder', () => locateExternalDriver(join(dir, 'motion'))],
+    ['npm', () => locateExternalDriver('ares-driver-motion', { from: join(dir, 'device') })],
+  ])('is loaded from %s and sees what moves on its line', async (_, locate) => {
+    const program = {
+      mainFile: join(dir, 'app', 'ares-agent.mjs'),
+      programFolder: join(dir, 'app'),
+      flags: [],
+    };
+    const bench = await startDriversBench({}, {}, { program, installed: { motion: locate() } });
+    await bench.attach([attached(4, 'motion', { line: 5 })]);
+    await until('it measures', () => bench.count(4) > 0, 15_000);
+    expect(bench.values(4)).not.toContain(1);
+    bench.hardware.gpio.drive(5, '1');
+    bench.hardware.gpio.drive(5, '0');
+    await until('it has seen the movement', () => bench.values(4).includes(1));
+    await until('and that it is over', () => bench.values(4).at(-1) === 0);
+    expect(bench.reasons(4)).toEqual(['OK']);
+    console.log(`[footprint] drivers child RSS ${(bench.processes[0]!.residentBytes() / 1e6).toFixed(1)} MB`);
+  });
+});
