@@ -15,15 +15,16 @@ try {
   const arch = (values.arch ?? hostArchitecture()) as Architecture;
   if (!architectures.includes(arch))
     throw new PackageError(`There is no agent for ${arch}; say --arch ${architectures.join(' or --arch ')}.`);
-  const { file, bytes, appBytes } = buildDeb({
+  const built = buildDeb({
     arch,
     version: values.version ?? packageJson.version,
     outFolder: values.out ?? join(repository, 'deploy/dist'),
     epoch: sourceEpoch(),
     say,
   });
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
   say(
-    `${file}: ${(bytes / 1e6).toFixed(1)} MB; the agent without its runtime ${(appBytes / 1e6).toFixed(2)} MB`,
+    `${built.file}: ${megabytes(built.bytes)}; code ${megabytes(built.bundleBytes)}, native libraries ${megabytes(built.libraryBytes)}`,
   );
 } catch (cause) {
   if (!(cause instanceof PackageError)) throw cause;
