@@ -186,8 +186,43 @@ describe('the life of one device, as npm start shows it', () => {
 
   it('refuses a pin that is taken and says by whom', async () => {
     await expect(ares(home.path, 'component', 'add', deviceUuid, 'led', '--pin', 'line=17')).rejects.toThrow(
-      /GPIO 17 is taken by pump/,
+      /GPIO 17 .*is taken by pump/,
     );
+  });
+
+  const WIFI = { ssid: 'canary-shed-7041', password: 'canary spade 9312' };
+  const moveTo = ({ ssid, password }: typeof WIFI) =>
+    aresWith<{ status: string; code?: string }>(
+      { ARES_HOME: home.path, ARES_WIFI_PASSWORD: password },
+      ...['device', 'wifi', deviceUuid, '--ssid', ssid],
+    );
+  const network = () =>
+    JSON.parse(readFileSync(join(home.path, 'pi', 'state', 'wifi.json'), 'utf8')) as {
+      current: { ssid: string };
+      trial: unknown;
+    };
+
+  it('moves to another Wi-Fi by command and tells so from there', async () => {
+    expect(await moveTo(WIFI)).toMatchObject({ status: 'COMPLETED' });
+    expect(network()).toEqual({ current: WIFI, trial: null });
+    expect(await devices()).toMatchObject([{ presence: 'ONLINE' }]);
+  });
+
+  it.each([
+    ['with a wrong password', { ...WIFI, password: 'wrong canary' }, 'WIFI_WRONG_PASSWORD'],
+    ['that is not there', { ...WIFI, ssid: 'nowhere' }, 'WIFI_NOT_FOUND'],
+    ['that gives no address', { ...WIFI, ssid: 'no-address' }, 'ADDRESS_TIMEOUT'],
+  ])('BLE-11 stays on its Wi-Fi when it is sent to one %s, and tells why', async (_, wifi, code) => {
+    expect(await moveTo(wifi)).toMatchObject({ status: 'FAILED', code });
+    expect(network()).toEqual({ current: WIFI, trial: null });
+    await eventually('it is online', async () => (await devices())[0]?.presence === 'ONLINE', 20_000);
+  });
+
+  it('SEC-02 leaves neither name nor password of a Wi-Fi in anything that the cloud keeps or says', () => {
+    const said = [...filesOf(join(home.path, 'cloud'))].map((file) => readFileSync(file, 'latin1'));
+    for (const text of [program.output(), ...said]) {
+      for (const secret of [WIFI.ssid, WIFI.password, 'wrong canary']) expect(text).not.toContain(secret);
+    }
   });
 
   it('CLM-14 leaves no private key of the device in anything that the cloud keeps', async () => {
