@@ -21,6 +21,7 @@ export function formatStatus(status: ShownStatus, now: number): string {
     ['trusts', status.trust === null ? 'nobody yet' : trustOf(status.trust)],
     ['cloud', status.cloud === null ? null : `${status.cloud} (assignment ${status.assignment})`],
     ['certificate', status.certificateEnds === null ? null : `until ${minuteOf(status.certificateEnds)}`],
+    ['outbox', status.store === null ? null : storeOf(status.store)],
     ...sessionRows(status, now),
   ];
   return rows.flatMap(([name, value]) => (value === null ? [] : linesOf(name, value))).join('\n');
@@ -38,6 +39,16 @@ function deviceOf({ deviceUuid, hardware, cpuSerial }: ShownStatus): string {
 
 function trustOf({ belongsTo, fingerprint }: NonNullable<ShownStatus['trust']>): string {
   return `${belongsTo.join('; ')} (SHA-256 ${fingerprint.slice(0, 16)}…)`;
+}
+
+function storeOf({
+  readings,
+  lostReadings,
+  deadLetters,
+  damaged,
+}: NonNullable<ShownStatus['store']>): string {
+  const counts = `${readings} readings wait, ${lostReadings} lost, ${deadLetters} refused for ever`;
+  return damaged === null ? counts : `${counts}; only "stop" is obeyed: ${damaged}`;
 }
 
 const marks: { readonly [S in ChainLink['state']]: string } = {

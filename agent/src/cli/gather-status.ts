@@ -11,6 +11,7 @@ import { loadTrust } from '../identity/trust-store.ts';
 import { type ChainLink, firstBroken, withFindings } from '../lifecycle/cause-chain.ts';
 import { type DeviceStatus, describeStatus, waitingStatus } from '../lifecycle/status.ts';
 import { readFileIfThere } from '../store/durable-file.ts';
+import { inspectStore, type StoreSummary } from '../store/inspect-store.ts';
 import { agentVersion } from '../version.ts';
 import { CliError } from './errors.ts';
 import { identityIfReadable } from './local-files.ts';
@@ -21,6 +22,8 @@ export type ShownStatus = DeviceStatus & {
   /** The first broken link of the chain; the ones after it may be broken only because of it. */
   readonly firstBroken: ChainLink | null;
   readonly trust: TrustSummary | null;
+  /** What the databases hold, while no session of the agent tells. */
+  readonly store: StoreSummary | null;
   readonly board: string;
   readonly button: string;
 };
@@ -55,6 +58,7 @@ export async function gatherStatus(
     chain,
     firstBroken: firstBroken(chain) ?? null,
     trust: trustSummary(config),
+    store: status.session === null ? storeIfReadable(config) : null,
     board: config.simulateBoard === undefined ? `this computer, GPIO by ${config.gpio}` : 'simulated',
     button: describeButton(config),
   };
@@ -134,6 +138,14 @@ function trustSummary({ stateDir }: AgentConfig): TrustSummary | null {
         .digest('hex'),
       onFirstUse: false,
     };
+  } catch {
+    return null;
+  }
+}
+
+function storeIfReadable({ stateDir }: AgentConfig): StoreSummary | null {
+  try {
+    return inspectStore(stateDir);
   } catch {
     return null;
   }

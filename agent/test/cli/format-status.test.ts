@@ -44,6 +44,7 @@ const status: ShownStatus = {
     ],
   },
   trust: { belongsTo: ['CN=Greenhouse Cloud CA'], fingerprint: 'ab'.repeat(32), onFirstUse: false },
+  store: null,
   board: 'this computer, GPIO by auto',
   button: 'GPIO 3, LED on GPIO 2',
 };
