@@ -20,6 +20,8 @@ export interface BenchCloud {
   readonly cloudHome: string;
   readonly url: string;
   readonly mqttPort: number;
+  /** Where devices call the API. */
+  readonly devicePort: number;
   readonly ownerEmail: string;
   readonly owner: Client;
   readonly admin: Client;
@@ -74,6 +76,7 @@ export async function startBenchCloud(options: {
       cloudHome: join(home, 'cloud'),
       url,
       mqttPort: ports.mqtt,
+      devicePort: ports.devices,
       ...(await makeAccounts(url, database)),
       trust: await readTrustFile(join(home, 'cloud')),
       database,
