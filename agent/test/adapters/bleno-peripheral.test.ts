@@ -142,6 +142,14 @@ describe.each([
     expect(connection.mtuPayload).toBe(253);
   });
 
+  it('keeps no bonding keys: a connection asks nothing of the kernel', async () => {
+    const { bleno, opened, phone } = world();
+    await opened;
+    const before = bleno.asked.length;
+    await phone();
+    expect(bleno.asked).toHaveLength(before);
+  });
+
   it('BLE-03 refuses prepared writes that are no frame of ours', async () => {
     const { phone, connection } = await world().phone();
     const written: Uint8Array[] = [];

@@ -105,6 +105,8 @@ export function createStandInBleno(passesHandles: boolean): StandInBleno {
       data.readUInt16LE(1);
     },
     disconnect: (handle: number) => setImmediate(() => phones.get(handle)?.end()),
+    // One of the libraries makes a socket for the bonding keys of each connection.
+    ...(passesHandles && { BluetoothHciSocket: Socket }),
   };
   const bindings = { _hci: hci, _handle: null as number | null };
   const begin = () => {
@@ -176,6 +178,7 @@ export function createStandInBleno(passesHandles: boolean): StandInBleno {
       },
     });
     bindings._handle = handle;
+    if (hci.BluetoothHciSocket !== undefined) new hci.BluetoothHciSocket().bindControl();
     events.emit('accept', 'aa:bb', ...own);
     if (passesHandles && restart) on = true;
     const phone: StandInPhone = {
