@@ -2,17 +2,30 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Hardware } from '@ares/hardware-drivers';
 import { createSystemClock } from './adapters/system-clock.ts';
+import { isClockKept } from './adapters/timedated.ts';
+import { createFlooredClock, type FlooredClock } from './clock/floored-clock.ts';
 import type { AgentConfig } from './config.ts';
+import { devicePaths } from './identity/device-paths.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Wifi } from './ports/wifi.ts';
+import { agentReleasedAt } from './version.ts';
 
 /*
  * The part of the composition that differs between a simulated board and a Raspberry Pi.
  */
 
-export function openClock(config: AgentConfig): Clock {
-  return createSystemClock({ assumeSynchronised: config.simulateBoard !== undefined });
+export function openClock(
+  config: Pick<AgentConfig, 'clock' | 'simulateBoard' | 'stateDir'>,
+  options: { readonly warn?: (cause: unknown) => void } = {},
+): FlooredClock {
+  const assumeSynchronised = config.clock === 'assume' || config.simulateBoard !== undefined;
+  return createFlooredClock({
+    clock: createSystemClock({ assumeSynchronised, ask: isClockKept }),
+    path: devicePaths(config.stateDir).clock,
+    releasedAt: assumeSynchronised ? 0 : agentReleasedAt,
+    ...options,
+  });
 }
 
 export async function openHardware(config: AgentConfig, logger: Logger): Promise<Hardware> {

@@ -24,7 +24,7 @@ import type { Clock } from './ports/clock.ts';
 import type { ComponentSource } from './ports/component-source.ts';
 import { createLogger, type Logger } from './ports/logger.ts';
 import type { Pulse } from './ports/pulse.ts';
-import { defaultFailSafe } from './provisioning/fail-safe.ts';
+import { defaultFailSafe, networkChangeFailSafe } from './provisioning/fail-safe.ts';
 import { createProvisioningJournalStore } from './provisioning/journal.ts';
 import { createNetworkChanger } from './provisioning/network-change.ts';
 import { createResetMarker } from './reset/reset.ts';
@@ -161,7 +161,14 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     },
   };
   const wifi = await openWifi(config, { clock, logger });
-  const networkChanger = createNetworkChanger({ wifi, jobs, trust, clock, logger, config: defaultFailSafe });
+  const networkChanger = createNetworkChanger({
+    wifi,
+    jobs,
+    trust,
+    clock,
+    logger,
+    config: networkChangeFailSafe,
+  });
   const holder = createSessionHolder({
     clock,
     create: (stored) =>
@@ -181,6 +188,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
             ? { outcome: 'busy' }
             : networkChanger.change(network, { apiUrl: stored.apiUrl, proven, signal }),
         clock,
+        rememberTime: clock.remember,
         logger,
         random,
         pulse,
@@ -221,7 +229,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
   });
   await startGuard(guard, logger);
   const button = await openButton(config, { gpio: hardware.gpio, device, clock, logger });
-  return { device, logger, close: closer({ button, device, drivers, guard, store, logger }) };
+  return { device, logger, close: closer({ button, device, drivers, guard, clock, store, logger }) };
 }
 
 async function startGuard(guard: { start(): Promise<void> }, logger: Logger): Promise<void> {
@@ -236,6 +244,7 @@ function closer(parts: {
   readonly device: Device;
   readonly drivers: { close(): Promise<void> };
   readonly guard: { stop(): Promise<void> };
+  readonly clock: { save(): void };
   readonly store: { close(): void };
   readonly logger: Logger;
 }): () => Promise<void> {
@@ -247,6 +256,7 @@ function closer(parts: {
       () => parts.device.stop(),
       () => parts.drivers.close(),
       () => parts.guard.stop(),
+      async () => parts.clock.save(),
       async () => parts.store.close(),
     ]) {
       await stop().catch((cause: unknown) => parts.logger.error('could not stop cleanly', { cause }));

@@ -19,6 +19,8 @@ export interface AgentConfig {
   readonly bleChannel: 'auto' | 'user' | 'raw';
   /** What drives the lines of a real board; `auto` takes the first that is there, in this order. */
   readonly gpio: 'auto' | 'chardev' | 'sysfs';
+  /** `assume` takes the clock of this machine as set, where nothing can say that it is. */
+  readonly clock: 'auto' | 'assume';
   /** What joins networks on a real board; `none` leaves it to its administrator and refuses changes. */
   readonly wifi: 'networkmanager' | 'none';
   /** The button for Bluetooth and reset, and its LED, as BCM numbers. Unless said otherwise the button is pressed at the low level, the LED lit at the high one. */
@@ -84,6 +86,7 @@ const settingsSchema = z.strictObject({
   bleLibrary: z.optional(z.enum(['stoprocent', 'abandonware'], 'must be stoprocent or abandonware')),
   bleChannel: z.optional(z.enum(['auto', 'user', 'raw'], 'must be auto, user or raw')),
   gpio: z.optional(z.enum(['auto', 'chardev', 'sysfs'], 'must be auto, chardev or sysfs')),
+  clock: z.optional(z.enum(['auto', 'assume'], 'must be auto or assume')),
   wifi: z.optional(z.enum(['networkmanager', 'none'], 'must be networkmanager or none')),
   button: z.optional(
     z.strictObject({
@@ -110,7 +113,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 const DEFAULT_STATE_DIR = '/var/lib/ares-agent';
 /**
  * Flags win over the environment (`ARES_STATE_DIR`, `ARES_SIMULATE_BOARD`, `ARES_BLE_SOCKET`,
- * `ARES_RADIO_SOCKET`, `ARES_LOG`, `ARES_LOG_LEVEL`, `ARES_SAMPLE_INTERVAL_MS`), and that over the file.
+ * `ARES_RADIO_SOCKET`, `ARES_CLOCK`, `ARES_LOG`, `ARES_LOG_LEVEL`, `ARES_SAMPLE_INTERVAL_MS`), and that over the file.
  *
  * @throws {ConfigError} with every fault of the first source that has one
  */
@@ -133,6 +136,7 @@ export function loadConfig(input: {
     bleLibrary: all.bleLibrary ?? 'stoprocent',
     bleChannel: all.bleChannel ?? 'auto',
     gpio: all.gpio ?? 'auto',
+    clock: all.clock ?? 'auto',
     wifi: all.wifi ?? 'networkmanager',
     button: all.button === undefined ? undefined : withButtonDefaults(all.button),
     log: all.log ?? 'json',
@@ -160,6 +164,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Rec
     simulateBoard: env.ARES_SIMULATE_BOARD,
     bleSocket: env.ARES_BLE_SOCKET,
     radioSocket: env.ARES_RADIO_SOCKET,
+    clock: env.ARES_CLOCK,
     log: env.ARES_LOG,
     logLevel: env.ARES_LOG_LEVEL,
     sampleIntervalMs: interval === undefined ? undefined : Number(interval),

@@ -18,6 +18,7 @@ export function formatStatus(status: ShownStatus, now: number): string {
     ['agent', `${status.running ? 'running' : 'not running'}, version ${status.agentVersion}`],
     ['device', deviceOf(status)],
     ['board', `${status.board}; button: ${status.button}`],
+    ['clock', status.clockAssumed ? 'taken as set because the settings say so ("clock": "assume")' : null],
     ['trusts', status.trust === null ? 'nobody yet' : trustOf(status.trust)],
     ['cloud', status.cloud === null ? null : `${status.cloud} (assignment ${status.assignment})`],
     ['certificate', status.certificateEnds === null ? null : `until ${minuteOf(status.certificateEnds)}`],

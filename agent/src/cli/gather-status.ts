@@ -26,6 +26,8 @@ export type ShownStatus = DeviceStatus & {
   readonly store: StoreSummary | null;
   readonly board: string;
   readonly button: string;
+  /** The clock is taken as set because the settings say so. */
+  readonly clockAssumed: boolean;
 };
 
 interface TrustSummary {
@@ -61,6 +63,7 @@ export async function gatherStatus(
     store: status.session === null ? storeIfReadable(config) : null,
     board: config.simulateBoard === undefined ? `this computer, GPIO by ${config.gpio}` : 'simulated',
     button: describeButton(config),
+    clockAssumed: config.clock === 'assume',
   };
 }
 

@@ -16,31 +16,79 @@ export interface TrustedClock {
    * again; any other, which might be delayed or replayed, only where there is none yet.
    */
   observeCloudTime(cloudTime: number, from: { readonly awaited: boolean }): void;
+  /** The cloud's signed answer to a question of this boot, asked at that time of the monotonic clock. */
+  observeSignedTime(signed: SignedTime): void;
+  /** What the trust stands on; `null` when there is none. */
+  source(): ClockSource | null;
 }
+
+/** Times of one question, answered with the cloud's time at some moment in between. */
+export interface SignedTime {
+  readonly epochMs: number;
+  /** By the monotonic clock, ms. */
+  readonly askedAt: number;
+  readonly answeredAt: number;
+}
+
+/** `system`: set from the network, the cloud agrees; `cloud`: the cloud's signed time, while the system's is not set. */
+export type ClockSource = 'system' | 'cloud';
+
+/** An answer that took longer says too little about now. */
+const LONGEST_QUESTION_MS = 30_000;
+/** A quartz loses up to 10 s in this time. */
+const SIGNED_FOR_MS = 86_400_000;
 
 /**
  * Trust is asked for at each use, so it ends at the moment the wall clock jumps: the cloud's time goes on by the
  * monotonic clock. An observation older than what that says is a delayed or replayed one and changes nothing.
+ * Without a synchronised clock only a signed answer to a question of this boot is believed: it cannot be an old one.
+ *
+ * @param options.onAgreed told the time when the system's clock and the cloud agree
  */
-export function createTrustedClock(clock: Clock): TrustedClock {
+export function createTrustedClock(
+  clock: Clock,
+  options: { readonly onAgreed?: (epochMs: number) => void } = {},
+): TrustedClock {
   const startedAt = clock.monotonicMs();
   let anchor: { readonly cloudTime: number; readonly monotonicMs: number } | undefined;
   const cloudNow = () =>
     anchor === undefined ? undefined : anchor.cloudTime + (clock.monotonicMs() - anchor.monotonicMs);
-  const trusted = () => {
+  let signed: SignedTime | undefined;
+  const signedNow = () => {
+    if (signed === undefined) return undefined;
+    const ageMs = clock.monotonicMs() - signed.answeredAt;
+    // Read somewhere on the way; the middle is wrong by half of the way at most.
+    return ageMs > SIGNED_FOR_MS
+      ? undefined
+      : signed.epochMs + (signed.answeredAt - signed.askedAt) / 2 + ageMs;
+  };
+  const agree = (a: number, b: number) => Math.abs(a - b) <= CLOCK_AGREEMENT_MS;
+  const found = (): { readonly source: ClockSource; readonly now: number } | undefined => {
     const expected = cloudNow();
-    if (expected === undefined || !clock.synchronised()) return false;
-    return Math.abs(clock.now() - expected) <= CLOCK_AGREEMENT_MS;
+    if (expected !== undefined && clock.synchronised() && agree(clock.now(), expected))
+      return { source: 'system', now: clock.now() };
+    const now = signedNow();
+    if (now === undefined || (expected !== undefined && !agree(now, expected))) return undefined;
+    return { source: 'cloud', now };
   };
   return {
-    trusted,
-    trustedNow: () => (trusted() ? Math.floor(clock.now()) : null),
+    trusted: () => found() !== undefined,
+    source: () => found()?.source ?? null,
+    trustedNow: () => {
+      const now = found()?.now;
+      return now === undefined ? null : Math.floor(now);
+    },
     uptimeMs: () => Math.floor(clock.monotonicMs() - startedAt),
     observeCloudTime: (cloudTime, { awaited }) => {
       const expected = cloudNow();
       if (expected !== undefined && !awaited) return;
       if (expected !== undefined && cloudTime < expected - CLOCK_AGREEMENT_MS) return;
       anchor = { cloudTime, monotonicMs: clock.monotonicMs() };
+      const now = found();
+      if (now?.source === 'system') options.onAgreed?.(now.now);
+    },
+    observeSignedTime: (answer) => {
+      if (answer.answeredAt - answer.askedAt <= LONGEST_QUESTION_MS) signed = answer;
     },
   };
 }

@@ -20,6 +20,8 @@ export interface DevicePaths {
   readonly provisioning: string;
   /** A reset that has begun. */
   readonly reset: string;
+  /** The latest time known to have been; survives a reset. */
+  readonly clock: string;
   /** Where the CLI reaches the running agent; who holds it is the only agent of this directory. */
   readonly controlSocket: string;
 }
@@ -37,6 +39,7 @@ export function devicePaths(stateDir: string): DevicePaths {
     lifecycle: file('lifecycle.json'),
     provisioning: file('provisioning.json'),
     reset: file('reset.json'),
+    clock: file('clock'),
     controlSocket: file('control.sock'),
   };
 }

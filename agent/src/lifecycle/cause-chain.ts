@@ -169,7 +169,11 @@ function sessionLinks(session: SessionStatus): Findings {
     return {
       ...okUntil('broker', 'The broker is connected.'),
       clock: session.clockTrusted
-        ? ok('It agrees with the cloud.')
+        ? ok(
+            session.clockSource === 'cloud'
+              ? 'It is not set from the network; the cloud signed the time.'
+              : 'It agrees with the cloud.',
+          )
         : broken('The clock is not set from the network; only "stop" is obeyed.'),
       quota,
     };

@@ -31,7 +31,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
   const { identity, trust, link, guard, store, clock, random, config, logger } = options;
   const { assignment } = options.credentials;
   const { journal } = store;
-  const time = createTrustedClock(clock);
+  const time = createTrustedClock(clock, { onAgreed: (epochMs) => options.rememberTime?.(epochMs) });
   const startedAt = clock.monotonicMs();
   const events = new Emitter<SessionEvents>((cause) => logger.error('listener failed', { cause }));
 
@@ -273,6 +273,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
       },
       ...boot,
       clockTrusted: time.trusted(),
+      clockSource: time.source(),
       guardAvailable: guard.available(),
       firstReadingAcknowledged: firstAcknowledged,
       outbox: outbox.stats(),

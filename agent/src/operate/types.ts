@@ -1,5 +1,6 @@
 import type { Hardware } from '@ares/hardware-drivers';
 import type { ComponentHealth, ReadingProblem, ResetClaims, TrustFile } from '@ares/protocol';
+import type { ClockSource } from '../clock/trusted-clock.ts';
 import type { Credentials, DeviceIdentity } from '../identity/types.ts';
 import type { BrokerLink, LinkErrorCode } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -33,6 +34,8 @@ export interface SessionOptions {
   readonly guard: Guard;
   readonly changeNetwork: ChangeNetwork;
   readonly clock: Clock;
+  /** Told a time that cloud and operating system agree on, again and again. */
+  readonly rememberTime?: ((epochMs: number) => void) | undefined;
   readonly logger: Logger;
   readonly random: Random;
   readonly config: OperatingConfig;
@@ -68,6 +71,8 @@ export interface SessionStatus {
   readonly bootId: string;
   readonly bootCount: number;
   readonly clockTrusted: boolean;
+  /** What the trust in the clock stands on. */
+  readonly clockSource: ClockSource | null;
   readonly guardAvailable: boolean;
   readonly firstReadingAcknowledged: boolean;
   readonly outbox: OutboxStats;

@@ -20,6 +20,13 @@ export const defaultFailSafe: FailSafeConfig = {
   retryAfterMs: 2_000,
 };
 
+/** Of a change of network: a device that works elsewhere must not be away for a quarter of an hour. */
+export const networkChangeFailSafe: FailSafeConfig = {
+  ...defaultFailSafe,
+  perStepMs: 90_000,
+  cumulativeMs: 240_000,
+};
+
 /** The timer that ends a transaction which makes no progress. */
 export interface FailSafe {
   /** Runs one step, trying again what may pass. @throws {StepError} its failure, or `TIMED_OUT` */

@@ -35,6 +35,7 @@ const status: ShownStatus = {
     bootId: 'a',
     bootCount: 7,
     clockTrusted: true,
+    clockSource: 'system',
     guardAvailable: true,
     firstReadingAcknowledged: true,
     outbox: { rows: 1_200, bytes: 99_000, dropped: 0, deadLetters: 2, diskLow: false },
@@ -47,6 +48,7 @@ const status: ShownStatus = {
   store: null,
   board: 'this computer, GPIO by auto',
   button: 'GPIO 3, LED on GPIO 2',
+  clockAssumed: false,
 };
 
 it('says on one screen of 80 columns what state, why, since when, what to do, and the first broken link', () => {

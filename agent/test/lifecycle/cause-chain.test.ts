@@ -10,6 +10,7 @@ const session = (
   bootId: 'a',
   bootCount: 1,
   clockTrusted: true,
+  clockSource: 'system',
   guardAvailable: true,
   firstReadingAcknowledged: true,
   outbox: { rows: 0, bytes: 0, dropped: 0, deadLetters: 0, diskLow: false },
