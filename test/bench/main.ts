@@ -9,11 +9,12 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   ingest: async () => (await import('./sections/ingest.ts')).ingest,
   'agent-memory': async () => (await import('./sections/agent-memory.ts')).agentMemory,
   commands: async () => (await import('./sections/commands.ts')).commands,
+  footprint: async () => (await import('./sections/footprint.ts')).footprint,
   provisioning: async () => (await import('./sections/provisioning.ts')).provisioning,
 };
 
 const usage = `usage: npm run bench -- [${Object.keys(sections).join('|')}]… [--minutes N] [--devices N] [--profile DIR] [--record]
-  --minutes N    length of the memory run (default 10)
+  --minutes N    length of the runs of memory and footprint (default 10)
   --devices N    simulated devices of the ingest run (default 200)
   --profile DIR  write CPU profiles of the cloud there
   --record       append the figures to test/bench/RESULTS.md`;

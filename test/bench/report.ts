@@ -22,7 +22,7 @@ export interface SectionResult {
 
 /** What a section is given. */
 export interface SectionContext {
-  /** Length of the memory run. */
+  /** Length of the runs of memory and footprint. */
   readonly minutes: number;
   /** Simulated devices of the ingest run. */
   readonly devices: number;

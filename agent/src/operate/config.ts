@@ -2,7 +2,7 @@
 export interface OperatingConfig {
   /** Version of the agent as the birth names it. */
   readonly agentVersion: string;
-  /** Readings of a component go together after this time or number; the first, changes of state and errors at once. */
+  /** Readings are stored, and go, together after this time or number; the first, changes of state and errors at once. */
   readonly batchAfterMs: number;
   readonly batchReadings: number;
   /** Most messages without an acknowledgement, a slot of which is always left for live readings. */
@@ -36,7 +36,7 @@ export const defaultOperatingConfig: Omit<OperatingConfig, 'agentVersion'> = {
   resendAfterMs: 30_000,
   resendMaxMs: 600_000,
   unansweredLimit: 3,
-  keepAliveSeconds: 30,
+  keepAliveSeconds: 60,
   connectTimeoutMs: 15_000,
   reconnectSpreadMs: 30_000,
   reconnectCapMs: 300_000,

@@ -10,6 +10,8 @@ export interface Database {
   prepare(text: string): StatementSync;
   /** All or nothing; synchronous, so nothing of this process comes between. */
   transaction<T>(work: () => T): T;
+  /** The same, but a power cut may undo it until the next one is committed: it costs no sync of its own. */
+  lazyTransaction<T>(work: () => T): T;
   close(): void;
 }
 
@@ -64,6 +66,18 @@ function open(path: string, schema: string): Database {
     throw cause;
   }
   const statements = new Map<string, StatementSync>();
+  const transaction = <T>(work: () => T): T => {
+    sql.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      sql.exec('COMMIT');
+      return result;
+    } catch (cause) {
+      // A full disk has rolled back by itself already.
+      if (sql.isTransaction) sql.exec('ROLLBACK');
+      throw cause;
+    }
+  };
   return {
     sql,
     prepare: (text) => {
@@ -74,16 +88,13 @@ function open(path: string, schema: string): Database {
       }
       return statement;
     },
-    transaction: (work) => {
-      sql.exec('BEGIN IMMEDIATE');
+    transaction,
+    lazyTransaction: (work) => {
+      sql.exec('PRAGMA synchronous = NORMAL');
       try {
-        const result = work();
-        sql.exec('COMMIT');
-        return result;
-      } catch (cause) {
-        // A full disk has rolled back by itself already.
-        if (sql.isTransaction) sql.exec('ROLLBACK');
-        throw cause;
+        return transaction(work);
+      } finally {
+        sql.exec('PRAGMA synchronous = FULL');
       }
     },
     close: () => {

@@ -1,7 +1,7 @@
 import type { Reading, ReadingProblem } from '@ares/protocol';
 import type { Database } from './database.ts';
 import { cannotWrite } from './database.ts';
-import type { BootRow, MeasuredTime, NewReading, Outbox, OutboxStats, StoredReading } from './types.ts';
+import type { BootRow, MeasuredTime, NewReading, Outbox, OutboxStats, StoredReading, Tick } from './types.ts';
 
 export const outboxSchema = `
   CREATE TABLE IF NOT EXISTS boots (
@@ -127,49 +127,64 @@ export function createOutbox(options: {
     return { count, why };
   };
 
-  const store = (boot: BootRow, readings: readonly NewReading[], time: MeasuredTime, uptimeMs: number) =>
+  const store = (boot: BootRow, ticks: readonly Tick[]) =>
     database.transaction(() => {
-      const pushedOut = makeRoom(readings.length);
+      const pushedOut = makeRoom(countOf(ticks));
       if (unwritten > 0) addToTotal('dropped', unwritten);
       const { next_seq: first } = prepare('SELECT next_seq FROM boots WHERE boot_order = ?').get(
         boot.order,
       ) as {
         next_seq: number;
       };
-      const insert = prepare(
-        `INSERT INTO readings
-           (boot_order, seq, component_id, component_type, metric, value, measured_at, uptime_ms, suspect)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      let seq = first;
+      const stored = ticks.flatMap(({ readings, at }) =>
+        readings.map((reading) => storeReading(boot, reading, seq++, at.time)),
       );
-      const measuredAt = 'measuredAt' in time ? time.measuredAt : null;
-      const uptime = 'uptimeMs' in time ? time.uptimeMs : null;
-      const stored = readings.map((reading, i): StoredReading => {
-        const { componentId, componentType, metric, value, quality } = reading;
-        const suspect = quality === 'suspect' ? 1 : 0;
-        insert.run(
-          boot.order,
-          first + i,
-          componentId,
-          componentType,
-          metric,
-          value,
-          measuredAt,
-          uptime,
-          suspect,
-        );
-        return {
-          boot,
-          componentType,
-          reading: { seq: first + i, componentId, metric, value, ...time, ...(suspect === 1 && { quality }) },
-        };
-      });
       prepare('UPDATE boots SET next_seq = ?, last_uptime_ms = ? WHERE boot_order = ?').run(
-        first + readings.length,
-        uptimeMs,
+        seq,
+        Math.floor(Math.max(...ticks.map(({ at }) => at.uptimeMs))),
         boot.order,
       );
       return { stored, pushedOut };
     });
+  const storeReading = (
+    boot: BootRow,
+    reading: NewReading,
+    seq: number,
+    time: MeasuredTime,
+  ): StoredReading => {
+    const { componentId, componentType, metric, value, quality } = reading;
+    const suspect = quality === 'suspect';
+    const measuredAt = 'measuredAt' in time ? time.measuredAt : null;
+    const uptime = 'uptimeMs' in time ? time.uptimeMs : null;
+    prepare(
+      `INSERT INTO readings
+         (boot_order, seq, component_id, component_type, metric, value, measured_at, uptime_ms, suspect)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(boot.order, seq, componentId, componentType, metric, value, measuredAt, uptime, suspect ? 1 : 0);
+    return {
+      boot,
+      componentType,
+      reading: { seq, componentId, metric, value, ...time, ...(suspect && { quality }) },
+    };
+  };
+  const insertTicks = (all: readonly Tick[]): StoredReading[] => {
+    if (current === undefined) throw new TypeError('beginBoot comes before the first insert.');
+    const ticks = all.filter(({ readings }) => readings.length > 0);
+    if (ticks.length === 0) return [];
+    try {
+      const { stored, pushedOut } = store(current, ticks);
+      unwritten = 0;
+      rows += stored.length - pushedOut.count;
+      if (pushedOut.count > 0) onDropped(pushedOut.count, pushedOut.why);
+      return stored;
+    } catch (cause) {
+      if (!cannotWrite(cause)) throw cause;
+      unwritten += countOf(ticks);
+      onDropped(countOf(ticks), 'disk', cause);
+      return [];
+    }
+  };
 
   const bootOrder = (bootId: string) =>
     (
@@ -182,6 +197,10 @@ export function createOutbox(options: {
       'DELETE FROM boots WHERE boot_order <> ? AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.boot_order = boots.boot_order)',
     ).run(current?.order ?? 0);
 
+  const documentText = (name: string) =>
+    (prepare('SELECT content FROM documents WHERE name = ?').get(name) as { content: string } | undefined)
+      ?.content;
+
   return {
     beginBoot: ({ bootId, bootCount }) => {
       prepare('INSERT INTO boots (boot_id, boot_count) VALUES (?, ?) ON CONFLICT (boot_id) DO NOTHING').run(
@@ -191,22 +210,8 @@ export function createOutbox(options: {
       current = { order: bootOrder(bootId)!, bootId, bootCount, lastUptimeMs: 0 };
       forgetEmptyBoots();
     },
-    insert: (readings, { time, uptimeMs }) => {
-      if (current === undefined) throw new TypeError('beginBoot comes before the first insert.');
-      if (readings.length === 0) return [];
-      try {
-        const { stored, pushedOut } = store(current, readings, time, Math.floor(uptimeMs));
-        unwritten = 0;
-        rows += stored.length - pushedOut.count;
-        if (pushedOut.count > 0) onDropped(pushedOut.count, pushedOut.why);
-        return stored;
-      } catch (cause) {
-        if (!cannotWrite(cause)) throw cause;
-        unwritten += readings.length;
-        onDropped(readings.length, 'disk', cause);
-        return [];
-      }
-    },
+    insert: (readings, at) => insertTicks([{ readings, at }]),
+    insertTicks,
     read: ({ after, limit, boot, componentType }) =>
       (
         prepare(
@@ -226,7 +231,7 @@ export function createOutbox(options: {
     deleteStored: (bootId, ranges) => {
       const order = bootOrder(bootId);
       if (order === undefined || ranges.length === 0) return 0;
-      const count = database.transaction(() => {
+      const count = database.lazyTransaction(() => {
         let changes = 0;
         for (const [from, to] of ranges)
           changes += Number(
@@ -260,17 +265,21 @@ export function createOutbox(options: {
       diskLow: !mayGrow(),
     }),
     loadDocument: (name) => {
-      const row = prepare('SELECT content FROM documents WHERE name = ?').get(name) as
-        | { content: string }
-        | undefined;
-      return row === undefined ? undefined : (JSON.parse(row.content) as unknown);
+      const text = documentText(name);
+      return text === undefined ? undefined : (JSON.parse(text) as unknown);
     },
     saveDocument: (name, value) => {
+      // It comes with each connection and is nearly always the same.
+      if (documentText(name) === JSON.stringify(value)) return;
       prepare(
         'INSERT INTO documents (name, content) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET content = excluded.content',
       ).run(name, JSON.stringify(value));
     },
   };
+}
+
+function countOf(ticks: readonly Tick[]): number {
+  return ticks.reduce((sum, { readings }) => sum + readings.length, 0);
 }
 
 function buryRows(

@@ -20,6 +20,17 @@ export interface NewReading {
 /** When a reading was measured: by a trusted clock, or only counted from the start of the boot. */
 export type MeasuredTime = { readonly measuredAt: number } | { readonly uptimeMs: number };
 
+export interface TickTime {
+  readonly time: MeasuredTime;
+  readonly uptimeMs: number;
+}
+
+/** What was measured at one time. */
+export interface Tick {
+  readonly readings: readonly NewReading[];
+  readonly at: TickTime;
+}
+
 export interface StoredReading {
   readonly boot: BootRow;
   readonly componentType: string;
@@ -39,10 +50,9 @@ export interface BootRow {
 export interface Outbox {
   beginBoot(boot: { readonly bootId: string; readonly bootCount: number }): void;
   /** Readings of one tick. Their `seq` are given here, from 1 in each boot, never twice. */
-  insert(
-    readings: readonly NewReading[],
-    at: { readonly time: MeasuredTime; readonly uptimeMs: number },
-  ): StoredReading[];
+  insert(readings: readonly NewReading[], at: TickTime): StoredReading[];
+  /** The same for several ticks, in their order: one commit costs a card as much as many readings. */
+  insertTicks(ticks: readonly Tick[]): StoredReading[];
   /** Oldest first, from after the place; at most `limit`. `componentType` and `boot` narrow it. */
   read(from: {
     readonly after: { readonly order: number; readonly seq: number };
@@ -50,7 +60,10 @@ export interface Outbox {
     readonly boot?: number;
     readonly componentType?: string;
   }): StoredReading[];
-  /** Deletes exactly these; the answer is how many were there. */
+  /**
+   * Deletes exactly these; the answer is how many were there. Durable with the next insert: after a power cut before
+   * it they are sent again, and the cloud knows them.
+   */
   deleteStored(bootId: string, ranges: readonly (readonly [number, number])[]): number;
   /** Moves finally refused readings to the dead letters. */
   bury(

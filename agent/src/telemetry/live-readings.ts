@@ -23,6 +23,11 @@ export class LiveReadings {
     this.#batchReadings = options.batchReadings;
   }
 
+  /** Whether one of them is the first of its component since the connection came up. */
+  isNew(readings: readonly { readonly componentId: number }[]): boolean {
+    return readings.some(({ componentId }) => !this.#seen.has(componentId));
+  }
+
   /** The answer is what was pushed out. */
   add(
     stored: readonly StoredReading[],
@@ -48,11 +53,10 @@ export class LiveReadings {
     return out;
   }
 
-  /** A component type of which something has to go now. */
+  /** A component type of which something has to go now; what is urgent first. */
   due(nowMs: number): string | undefined {
-    for (const pending of this.#pending.values())
-      if (this.#dueInMs(pending, nowMs) <= 0) return pending.componentType;
-    return undefined;
+    const due = [...this.#pending.values()].filter((pending) => this.#dueInMs(pending, nowMs) <= 0);
+    return (due.find(({ urgent }) => urgent) ?? due[0])?.componentType;
   }
 
   /** Ms until something is due; `undefined` when nothing waits. */

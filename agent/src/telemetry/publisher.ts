@@ -6,7 +6,7 @@ import type { Random } from '../operate/types.ts';
 import type { LinkMessage } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { NewReading, Outbox, StoredReading } from '../store/types.ts';
+import type { NewReading, Outbox, StoredReading, Tick } from '../store/types.ts';
 import { nextBacklog } from './backlog.ts';
 import { HeldReadings } from './held-readings.ts';
 import { LiveReadings } from './live-readings.ts';
@@ -66,6 +66,10 @@ export class Publisher {
   readonly #postponedBoots = new Map<number, { readonly untilMs: number; readonly times: number }>();
   readonly #postponed = new Set<() => void>();
   #postponedCount = 0;
+  /** Not stored yet. */
+  readonly #measured: (Tick & { readonly urgent: boolean; readonly nowMs: number })[] = [];
+  #measuredCount = 0;
+  #cancelStore: (() => void) | undefined;
   #putOff: ReadingProblem | undefined;
   #connected = false;
   #level = 0;
@@ -98,15 +102,51 @@ export class Publisher {
     this.#live = new LiveReadings(options.config);
   }
 
-  /** Stores readings of one tick durably and sends them in their pace. */
+  /**
+   * Stores readings of one tick durably before they are sent, with those of other ticks in one commit: each costs a
+   * card some kilobytes. So what a batch waits for may be lost by a power cut; what is urgent or the first waits for
+   * nothing.
+   */
   add(readings: readonly NewReading[], options: { readonly urgent: boolean }): void {
+    const { batchAfterMs, batchReadings } = this.#config;
     const uptimeMs = this.#time.uptimeMs();
     const now = this.#time.trustedNow();
     const time = now === null ? { uptimeMs } : { measuredAt: now };
-    const stored = this.#outbox.insert(readings, { time, uptimeMs });
+    const { urgent } = options;
+    this.#measured.push({ readings, at: { time, uptimeMs }, urgent, nowMs: this.#clock.monotonicMs() });
+    this.#measuredCount += readings.length;
+    if (urgent || this.#live.isNew(readings) || this.#measuredCount >= batchReadings) {
+      this.#store();
+      return;
+    }
+    this.#cancelStore ??= this.#clock.after(batchAfterMs, () => this.#storeOrLog());
+  }
+
+  #storeOrLog(): void {
+    try {
+      this.#store();
+    } catch (cause) {
+      this.#logger.error('readings cannot be stored', { cause });
+      this.#pump();
+    }
+  }
+
+  #store(): void {
+    this.#cancelStore?.();
+    this.#cancelStore = undefined;
+    this.#measuredCount = 0;
+    const ticks = this.#measured.splice(0);
+    const stored = this.#outbox.insertTicks(ticks);
     this.#held.hold(stored);
-    const pushedOut = this.#live.add(stored, { urgent: options.urgent, nowMs: this.#clock.monotonicMs() });
-    for (const { boot, reading } of pushedOut) this.#held.release(boot.order, [reading.seq]);
+    let begin = 0;
+    // A disk that takes nothing stores none of them.
+    if (stored.length > 0)
+      for (const { readings, urgent, nowMs } of ticks) {
+        const own = stored.slice(begin, begin + readings.length);
+        begin += readings.length;
+        for (const { boot, reading } of this.#live.add(own, { urgent, nowMs }))
+          this.#held.release(boot.order, [reading.seq]);
+      }
     this.#pump();
   }
 
@@ -118,7 +158,7 @@ export class Publisher {
   connected(): void {
     this.#connected = true;
     this.#live.restart();
-    this.#pump();
+    this.#storeOrLog();
   }
 
   disconnected(): void {
@@ -131,11 +171,12 @@ export class Publisher {
   /** Sends everything that waits, whatever its pace; before a planned end. */
   flush(): void {
     this.#live.restart();
-    this.#pump();
+    this.#storeOrLog();
   }
 
   /** No timer is left. */
   stop(): void {
+    this.#cancelStore?.();
     this.disconnected();
     this.#cancelBoots();
     for (const cancel of this.#postponed) cancel();

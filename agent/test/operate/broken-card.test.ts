@@ -5,15 +5,15 @@ import { type Bench, startBench } from '../support/session-bench.ts';
 function makeReadOnly({ store }: Bench): () => void {
   const { journal } = store;
   const outbox = store.openOutbox(1);
-  const { insert } = outbox;
+  const { insertTicks } = outbox;
   const { receive, acting, finish } = journal;
   const refuse = () => {
     throw Object.assign(new Error('attempt to write a readonly database'), { errcode: 8 });
   };
-  Object.assign(outbox, { insert: refuse });
+  Object.assign(outbox, { insertTicks: refuse });
   Object.assign(journal, { receive: refuse, acting: refuse, finish: refuse });
   return () => {
-    Object.assign(outbox, { insert });
+    Object.assign(outbox, { insertTicks });
     Object.assign(journal, { receive, acting, finish });
   };
 }
