@@ -3,8 +3,10 @@ import type { ShownStatus } from './gather-status.ts';
 
 const WIDTH = 80;
 const NAMES = 15;
+/** Name and mark of a link. */
+const LINK_WIDTH = 16;
 
-type Row = readonly [name: string, value: string | null];
+type Row = readonly [name: string, value: string | null, indent?: number];
 
 /** One screen: state, why, since when, what to do; then the way to the cloud, and what works and what does not. */
 export function formatStatus(status: ShownStatus, now: number): string {
@@ -25,7 +27,9 @@ export function formatStatus(status: ShownStatus, now: number): string {
     ['outbox', status.store === null ? null : storeOf(status.store)],
     ...sessionRows(status, now),
   ];
-  return rows.flatMap(([name, value]) => (value === null ? [] : linesOf(name, value))).join('\n');
+  return rows
+    .flatMap(([name, value, indent = 0]) => (value === null ? [] : linesOf(name, value, indent)))
+    .join('\n');
 }
 
 function whatToDo({ running, whatToDo: advice }: ShownStatus): string {
@@ -67,6 +71,7 @@ function chainRows(chain: readonly ChainLink[]): Row[] {
   return chain.map(({ link, state, detail = '' }, i) => [
     i === 0 ? 'way to cloud' : '',
     `${link.padEnd(8)} ${marks[state].padEnd(7)}${detail}`.trimEnd(),
+    LINK_WIDTH,
   ]);
 }
 
@@ -110,15 +115,15 @@ function sinceOf(iso: string, now: number): string {
 }
 
 /** A value below its own column where it is longer than the screen is wide. */
-function linesOf(name: string, value: string): string[] {
-  const width = WIDTH - NAMES;
+function linesOf(name: string, value: string, indent: number): string[] {
   const lines: string[] = [];
   for (const word of value.split(/(?<= )/)) {
     const last = lines.at(-1);
+    const width = WIDTH - NAMES - (lines.length > 1 ? indent : 0);
     if (last !== undefined && (last + word).trimEnd().length <= width) lines[lines.length - 1] = last + word;
-    else lines.push(lines.length > 0 && /^ *$/.test(word) ? '' : word);
+    else lines.push(word);
   }
   const [first = '', ...rest] = lines.map((line) => line.trimEnd());
   const head = name === '' ? '' : `${name}:`;
-  return [head.padEnd(NAMES) + first, ...rest.map((line) => ' '.repeat(NAMES) + line)];
+  return [head.padEnd(NAMES) + first, ...rest.map((line) => ' '.repeat(NAMES + indent) + line)];
 }

@@ -53,7 +53,10 @@ export function firstBroken(chain: readonly ChainLink[]): ChainLink | undefined 
   return chain.find(({ state }) => state === 'broken');
 }
 
-/** The chain with what was found besides: a link that nobody knew of, or that was looked at just now. */
+/**
+ * The chain with what was found besides: on a link that nobody knew anything of, or anything more than that it works,
+ * or on each when it was asked for just now.
+ */
 export function withFindings(
   chain: readonly ChainLink[],
   findings: Findings,
@@ -61,8 +64,14 @@ export function withFindings(
 ): readonly ChainLink[] {
   return chain.map((link) => {
     const found = findings[link.link];
-    return found !== undefined && (options.fresh || link.state === 'unknown') ? { ...link, ...found } : link;
+    const wanted = options.fresh || link.state === 'unknown' || saysMore(link, found);
+    return found !== undefined && wanted ? { ...link, ...found } : link;
   });
+}
+
+function saysMore(known: Evidence, found: Evidence | undefined): boolean {
+  const works = found?.state === 'ok' || found?.state === 'not needed';
+  return known.state === 'ok' && known.detail === undefined && works;
 }
 
 function radioOf({ bluetoothOpen, radioProblem }: ChainFacts): Evidence {
@@ -167,7 +176,8 @@ function sessionLinks(session: SessionStatus): Findings {
   const quota = quotaOf(session);
   if (connection.state === 'connected') {
     return {
-      ...okUntil('broker', 'The broker is connected.'),
+      ...okUntil('broker'),
+      broker: ok('The device is connected.'),
       clock: session.clockTrusted
         ? ok(
             session.clockSource === 'cloud'
@@ -188,7 +198,7 @@ function sessionLinks(session: SessionStatus): Findings {
   };
 }
 
-function okUntil(last: LinkName | undefined, detail: string): Findings {
+function okUntil(last: LinkName | undefined, detail?: string): Findings {
   const count = last === undefined ? 0 : linkNames.indexOf(last) + 1;
   const names = linkNames.slice(1, count).filter((name) => name !== 'clock');
   return Object.fromEntries(names.map((name) => [name, ok(detail)]));

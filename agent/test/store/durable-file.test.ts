@@ -1,8 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readFileIfThere, removeDurableFile, writeDurableFile } from '../../src/store/durable-file.ts';
+import {
+  ensureDurableFile,
+  readFileIfThere,
+  removeDurableFile,
+  writeDurableFile,
+} from '../../src/store/durable-file.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -40,5 +45,27 @@ describe('a durable file', () => {
 
   it('may be removed where nothing is', () => {
     expect(() => removeDurableFile(join(folder, 'no', 'such', 'file'))).not.toThrow();
+  });
+});
+
+describe('a file that is made once', () => {
+  it('keeps the content of whoever came first, and leaves nothing beside it', () => {
+    const path = join(folder, 'identity.json');
+    const meanwhile = () => {
+      writeDurableFile(path, 'of another process');
+      return 'mine';
+    };
+    expect(ensureDurableFile(path, meanwhile)).toBe('of another process');
+    expect(ensureDurableFile(path, () => 'later')).toBe('of another process');
+    expect(readdirSync(folder)).toEqual(['identity.json']);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('a file that root writes (root only)', () => {
+  it('belongs to the owner of the folder, who has to read it', () => {
+    chownSync(folder, 12_345, 12_346);
+    writeDurableFile(join(folder, 'trust.json'), 'x');
+    expect(statSync(join(folder, 'trust.json'))).toMatchObject({ uid: 12_345, gid: 12_346 });
   });
 });
