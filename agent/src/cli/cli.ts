@@ -34,10 +34,16 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
+const helpAfter = `
+Files: /etc/ares-agent/config.json (settings), /var/lib/ares-agent (state, readable by root and the agent).
+As a service: systemctl status ares-agent, journalctl -u ares-agent, sudo ares-agent status.
+Exit codes: 0 done, 1 not possible (the reason is one line on standard error), 2 wrong command line.`;
+
 function createProgram(): Command {
   const program = new Command('ares-agent')
     .description('The Ares agent: measures, obeys and forgets on a Raspberry Pi.')
     .version(agentVersion)
+    .addHelpText('after', helpAfter)
     .exitOverride();
 
   common(program.command('run'))
