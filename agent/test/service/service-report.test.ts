@@ -34,6 +34,7 @@ function watched(summary = () => 'OPERATING') {
 }
 
 const idle = () => new Promise<undefined>(() => undefined);
+const ignore = () => undefined;
 const obedient = (signal: AbortSignal) =>
   new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
 
@@ -108,7 +109,7 @@ describe('the watchdog', () => {
         will: { topic: '', payload: new Uint8Array() },
         subscribe: [],
       }),
-      events: { onUp: idle, onDown: idle, onMessage: idle, onState: idle },
+      events: { onUp: ignore, onDown: ignore, onMessage: ignore, onState: ignore },
     });
     connection.start();
     await clock.advance(10 * 60_000);
