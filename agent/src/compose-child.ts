@@ -18,6 +18,7 @@ const loaders: JobLoaders = {
   credentials: async () => (await cloudCalls()).credentials,
   standing: async () => (await cloudCalls()).standing,
   components: async () => (await cloudCalls()).components,
+  time: async () => (await cloudCalls()).time,
   receipt: async () => (await cloudCalls()).receipt,
   inventory: async () => {
     const { readInventory } = await import('./adapters/systeminformation-inventory.ts');

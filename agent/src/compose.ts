@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
 import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { createShellGuard } from './adapters/shell-guard.ts';
+import { askSignedTime } from './clock/signed-time.ts';
 import { openButton, openClock, openHardware, openWifi } from './compose-board.ts';
 import { openDrivers } from './compose-drivers.ts';
 import type { AgentConfig } from './config.ts';
@@ -160,6 +161,16 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
       return (await jobs.run('components', input, { signal, timeoutMs: JOB_TIMEOUT_MS })).components;
     },
   };
+  const askTime = (apiUrl: string, signal: AbortSignal) =>
+    askSignedTime({
+      commandKeys: trust.commandKeys,
+      clock,
+      random: random.bytes,
+      ask: async (nonce) => {
+        const endpoint = { apiUrl, caCertificates: trust.caCertificates };
+        return (await jobs.run('time', { endpoint, nonce }, { signal, timeoutMs: JOB_TIMEOUT_MS })).time;
+      },
+    });
   const wifi = await openWifi(config, { clock, logger });
   const networkChanger = createNetworkChanger({
     wifi,
@@ -189,6 +200,10 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
             : networkChanger.change(network, { apiUrl: stored.apiUrl, proven, signal }),
         clock,
         rememberTime: clock.remember,
+        signedTime: {
+          onTime: clock.correct,
+          ask: (signal) => askTime(stored.apiUrl, signal),
+        },
         logger,
         random,
         pulse,

@@ -31,7 +31,7 @@ import type { SecretStore } from './ports/secret-store.ts';
 import { createReceiptService } from './release/receipt-service.ts';
 import { releaseRoutes } from './release/routes.ts';
 import { createReleaseService } from './release/service.ts';
-import { standingRoutes } from './standing/routes.ts';
+import { standingRoutes, timeRoutes } from './standing/routes.ts';
 import { createStandingService } from './standing/service.ts';
 
 const VERSION = '0.1.0';
@@ -164,6 +164,7 @@ async function createHandlers(
       recovery: createRecoveryService({ ...common, config: { deviceApiUrl } }),
     }),
     ...standingRoutes(createStandingService(common)),
+    ...timeRoutes(orders),
     ...releaseRoutes({ release, receipts: createReceiptService({ ...common, release }) }),
     ...live.handlers,
   };

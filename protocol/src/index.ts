@@ -54,11 +54,13 @@ export {
   parseComponentsChangedClaims,
   parseResetClaims,
   parseStandingClaims,
+  parseTimeClaims,
   parseWifiChangeClaims,
   type ResetClaims,
   type Standing,
   type StandingClaims,
   safeActions,
+  type TimeClaims,
   WIFI_CHANGE_KEY_INFO,
   type WifiChangeClaims,
 } from './orders/claims.ts';

@@ -8,12 +8,14 @@ import {
   deviceApiPaths,
   deviceComponentsSchema,
   standingAnswerSchema,
+  timeAnswerSchema,
 } from '@ares/protocol/http/device';
 import { Agent, request } from 'undici';
 import type * as z from 'zod/mini';
 import type { CloudEndpoint } from '../ports/child-jobs.ts';
 import { type CloudApi, CloudApiError } from '../ports/cloud-api.ts';
 import { toCloudApiError } from './cloud-api-errors.ts';
+import { connectorWithoutDates } from './tls-without-dates.ts';
 
 /** No answer of the device API comes near; a list of 64 components with all their types has about 40 KB. */
 const MAX_ANSWER_BYTES = 512 * 1024;
@@ -39,17 +41,27 @@ export function createUndiciCloudApi(endpoint: CloudEndpoint): CloudApi {
     },
   });
 
+  // Made for the one call that needs it.
+  const timeless = () =>
+    new Agent({
+      connections: 1,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
+      connect: connectorWithoutDates({ ca, timeoutMs: CONNECT_TIMEOUT_MS }),
+    });
+
   async function call<S extends z.core.$ZodType>(
     schema: S | undefined,
     method: 'GET' | 'POST',
     path: string,
     body: unknown,
     signal: AbortSignal,
+    dispatcher = agent,
   ): Promise<z.core.output<S> | undefined> {
     try {
       const answer = await request(new URL(base.pathname.replace(/\/$/, '') + path, base), {
         method,
-        dispatcher: agent,
+        dispatcher,
         signal,
         headers: {
           accept: 'application/json',
@@ -88,6 +100,15 @@ export function createUndiciCloudApi(endpoint: CloudEndpoint): CloudApi {
     credentials: (body, signal) => post(credentialsAnswerSchema, deviceApiPaths.credentials, body, signal),
     standing: async (body, signal) =>
       (await post(standingAnswerSchema, deviceApiPaths.standing, body, signal)).standing,
+    time: async (nonce, signal) => {
+      const dispatcher = timeless();
+      try {
+        const path = deviceApiPaths.time;
+        return (await call(timeAnswerSchema, 'POST', path, { nonce }, signal, dispatcher))!.time;
+      } finally {
+        await dispatcher.destroy();
+      }
+    },
     resetReceipt: async (body, signal) => {
       await call(undefined, 'POST', deviceApiPaths.resetReceipt, body, signal);
     },

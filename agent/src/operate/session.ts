@@ -5,6 +5,7 @@ import {
   type Mac,
   safeActions,
 } from '@ares/protocol';
+import { TimeSeeker } from '../clock/time-seeker.ts';
 import { createTrustedClock } from '../clock/trusted-clock.ts';
 import { CommandRunner } from '../commands/command-runner.ts';
 import { ResultReporter } from '../commands/result-reporter.ts';
@@ -231,12 +232,24 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     },
   });
 
+  const seeker =
+    options.signedTime &&
+    new TimeSeeker({
+      clock,
+      time,
+      logger,
+      ask: options.signedTime.ask,
+      onTime: options.signedTime.onTime,
+      // A clock that is set and not yet compared will be, as soon as there is a connection.
+      worthIt: () => !clock.synchronised() || connection.connected,
+    });
   const forgetGuard = guard.onLost(() => {
     for (const { actuator } of components.all) void actuator?.makeSafe();
   });
 
   const stop = async (reason: string) => {
     logger.info('operating session stops', { reason });
+    seeker?.stop();
     list.stop();
     await components.stop();
     await wifi.stop();
@@ -251,6 +264,7 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
       logger.info('operating', { ...boot, assignment });
       list.start();
       connection.start();
+      seeker?.start();
     },
     replaceCredentials: (next) => {
       if (next.assignment !== assignment)

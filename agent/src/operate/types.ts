@@ -1,6 +1,6 @@
 import type { Hardware } from '@ares/hardware-drivers';
 import type { ComponentHealth, ReadingProblem, ResetClaims, TrustFile } from '@ares/protocol';
-import type { ClockSource } from '../clock/trusted-clock.ts';
+import type { ClockSource, SignedTime } from '../clock/trusted-clock.ts';
 import type { Credentials, DeviceIdentity } from '../identity/types.ts';
 import type { BrokerLink, LinkErrorCode } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -36,6 +36,13 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** Told a time that cloud and operating system agree on, again and again. */
   readonly rememberTime?: ((epochMs: number) => void) | undefined;
+  /** The cloud's signed time, for a clock that nothing else sets; and who wants to know it. */
+  readonly signedTime?:
+    | {
+        ask(signal: AbortSignal): Promise<SignedTime>;
+        onTime(epochMs: number): void;
+      }
+    | undefined;
   readonly logger: Logger;
   readonly random: Random;
   readonly config: OperatingConfig;

@@ -42,6 +42,8 @@ export interface JobTable {
     input: { endpoint: CloudEndpoint; deviceUuid: string };
     output: { components: DeviceComponents };
   };
+  /** The cloud's time, signed with this nonce; not verified yet. Works with any clock: dates of certificates are not looked at. */
+  time: { input: { endpoint: CloudEndpoint; nonce: string }; output: { time: string } };
   receipt: {
     input: SigningDevice & { endpoint: CloudEndpoint; assignment: number; orderId: string | null };
     output: Record<string, never>;

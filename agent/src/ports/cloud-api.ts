@@ -57,6 +57,8 @@ export interface CloudApi {
     request: { deviceUuid: string; nonce: string; signature: string },
     signal: AbortSignal,
   ): Promise<string>;
+  /** The cloud's time, a compact JWS `time+jwt`, not verified yet. The only call that looks at no certificate's dates. */
+  time(nonce: string, signal: AbortSignal): Promise<string>;
   resetReceipt(
     request: {
       deviceUuid: string;

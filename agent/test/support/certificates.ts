@@ -2,10 +2,13 @@ import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import {
   BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
+  type X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
@@ -19,6 +22,10 @@ export interface TestAuthority {
     host?: string;
     notBefore?: Date;
     notAfter?: Date;
+    /** Default: none is named. */
+    purpose?: 'client';
+    /** Issued by another certificate of this authority, which may be none of an authority. */
+    through?: 'an authority' | 'a leaf';
   }): Promise<{ key: string; cert: string }>;
   /** @param commonName instead of what the request says, as the cloud does */
   sign(
@@ -44,25 +51,29 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
   });
   return {
     certificatePem: root.toString('pem'),
-    async issueServer({ host = '127.0.0.1', notBefore, notAfter } = {}) {
+    async issueServer({ host = '127.0.0.1', notBefore, notAfter, purpose, through } = {}) {
       const keys = await newKeys();
+      const between =
+        through === undefined ? undefined : await intermediate(root, rootKeys, through === 'an authority');
       const certificate = await X509CertificateGenerator.create({
         serialNumber: serial(),
         subject: `CN=${host}`,
-        issuer: root.subject,
+        issuer: between?.certificate.subject ?? root.subject,
         notBefore: notBefore ?? new Date(Date.now() - HOUR_MS),
         notAfter: notAfter ?? new Date(Date.now() + 24 * HOUR_MS),
-        signingKey: rootKeys.privateKey,
+        signingKey: between?.privateKey ?? rootKeys.privateKey,
         publicKey: keys.publicKey,
         signingAlgorithm: P256,
         extensions: [
+          ...(purpose === undefined ? [] : [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])]),
           new SubjectAlternativeNameExtension([{ type: /^[\d.]+$/.test(host) ? 'ip' : 'dns', value: host }]),
         ],
       });
       const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
       const body = Buffer.from(pkcs8).toString('base64');
       const key = `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
-      return { key, cert: certificate.toString('pem') };
+      const chain = [certificate, ...(between === undefined ? [] : [between.certificate])];
+      return { key, cert: chain.map((one) => one.toString('pem')).join('\n') };
     },
     async sign(csrDer, commonName, life) {
       const request = new Pkcs10CertificateRequest(Uint8Array.from(csrDer));
@@ -85,6 +96,22 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
       return { pem: certificate.toString('pem'), serial: serialNumber, notBefore, notAfter };
     },
   };
+}
+
+async function intermediate(root: X509Certificate, rootKeys: CryptoKeyPair, isAuthority: boolean) {
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: 'CN=Between',
+    issuer: root.subject,
+    notBefore: new Date(Date.now() - HOUR_MS),
+    notAfter: new Date(Date.now() + 24 * HOUR_MS),
+    signingKey: rootKeys.privateKey,
+    publicKey: keys.publicKey,
+    signingAlgorithm: P256,
+    extensions: [new BasicConstraintsExtension(isAuthority, undefined, true)],
+  });
+  return { certificate, privateKey: keys.privateKey };
 }
 
 function newKeys() {

@@ -122,6 +122,10 @@ export async function createFakeDeviceApi(options: { apiHost: string }): Promise
         fail();
         return credentials(request);
       },
+      time: async (nonce) => {
+        fail();
+        return api.sign(orderTypes.time, { nonce, iat: Date.now() / 1_000 });
+      },
       async standing({ deviceUuid, nonce, signature }) {
         fail();
         takeNonce(nonce);

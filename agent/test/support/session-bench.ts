@@ -114,6 +114,8 @@ export interface BenchOptions {
   readonly config?: Partial<OperatingConfig>;
   readonly synchronised?: boolean;
   readonly credentials?: Partial<Credentials>;
+  /** The cloud signs the time when it is asked; default: it cannot be asked. */
+  readonly signsTime?: boolean;
 }
 
 /** A session that has started and settled. */
@@ -192,6 +194,14 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       guard: bench.guard,
       changeNetwork: (wifi, how) => bench.changeNetwork(wifi, how),
       clock: life.clock,
+      signedTime: {
+        ask: async () => {
+          if (options.signsTime !== true) throw new Error('the cloud cannot be asked');
+          const at = clock.monotonicMs();
+          return { epochMs: clock.trueNow(), askedAt: at, answeredAt: at };
+        },
+        onTime: () => undefined,
+      },
       logger,
       random: createTestRandom(bootSeed++),
       config: { ...defaultOperatingConfig, agentVersion: '0.1.0', ...options.config },

@@ -98,6 +98,8 @@ async function route(cloud: FakeDeviceApi, path: string, body: never, authorized
       return api.credentials(body, signal);
     case deviceApiPaths.standing:
       return { standing: await api.standing(body, signal) };
+    case deviceApiPaths.time:
+      return { time: await api.time((body as { nonce: string }).nonce, signal) };
     case deviceApiPaths.resetReceipt:
       await api.resetReceipt(body, signal);
       return {};

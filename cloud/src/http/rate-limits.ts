@@ -19,6 +19,8 @@ export interface LimitConfig {
   readonly login: Limit;
   /** Claims, per user. */
   readonly claim: Limit;
+  /** Signed times, per address: many devices may be behind one. */
+  readonly deviceTime: Limit;
   /** Commands, per user. */
   readonly sendCommand: Limit;
 }
@@ -28,6 +30,7 @@ export const defaultLimits: LimitConfig = {
   register: { points: 30, seconds: 3_600 },
   login: { points: 300, seconds: 900 },
   claim: { points: 60, seconds: 600 },
+  deviceTime: { points: 600, seconds: 60 },
   sendCommand: { points: 600, seconds: 60 },
 };
 
@@ -50,6 +53,7 @@ export function createRateLimits(config: LimitConfig): RateLimits {
     register: { limiter: limiter(config.register), key: bySource },
     login: { limiter: limiter(config.login), key: bySource },
     claim: { limiter: limiter(config.claim), key: byUser },
+    deviceTime: { limiter: limiter(config.deviceTime), key: bySource },
     sendCommand: commands,
     changeWifi: commands,
   };

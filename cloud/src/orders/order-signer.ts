@@ -6,6 +6,7 @@ import {
   orderTypes,
   type ResetClaims,
   type StandingClaims,
+  type TimeClaims,
   type WifiChangeClaims,
 } from '@ares/protocol';
 import { CompactSign } from 'jose';
@@ -18,6 +19,7 @@ interface OrderClaims {
   [orderTypes.componentsChanged]: ComponentsChangedClaims;
   [orderTypes.reset]: ResetClaims;
   [orderTypes.standing]: StandingClaims;
+  [orderTypes.time]: TimeClaims;
   [orderTypes.wifiChange]: WifiChangeClaims;
 }
 

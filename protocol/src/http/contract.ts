@@ -10,6 +10,8 @@ import {
   resetReceiptRequestSchema,
   standingAnswerSchema,
   standingRequestSchema,
+  timeAnswerSchema,
+  timeRequestSchema,
 } from './device/index.ts';
 import { defineRoute } from './route.ts';
 import {
@@ -221,6 +223,17 @@ export const contract = {
     body: shared(standingRequestSchema),
     success: { 200: shared(standingAnswerSchema) },
     problems: ['BAD_SIGNATURE', 'NONCE_EXPIRED', 'NONCE_UNKNOWN', 'NOT_FOUND'],
+  }),
+  deviceTime: defineRoute({
+    id: 'deviceTime',
+    method: 'POST',
+    path: '/api/devices/time',
+    summary: "The cloud's time, signed, for a device without a clock",
+    policy: 'anyone',
+    listeners: devices,
+    body: shared(timeRequestSchema),
+    success: { 200: shared(timeAnswerSchema) },
+    problems: [],
   }),
   resetReceipt: defineRoute({
     id: 'resetReceipt',

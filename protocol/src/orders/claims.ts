@@ -17,6 +17,7 @@ export const orderTypes = {
   componentsChanged: 'components+jwt',
   reset: 'reset+jwt',
   standing: 'standing+jwt',
+  time: 'time+jwt',
   wifiChange: 'wifi-change+jwt',
 } as const;
 export type OrderType = (typeof orderTypes)[keyof typeof orderTypes];
@@ -91,6 +92,13 @@ const standingClaimsSchema = z.strictObject({
 });
 export type StandingClaims = z.infer<typeof standingClaimsSchema>;
 
+/** Claims of `time+jwt`, the answer to `POST /api/devices/time`: it was `iat` when the question with this nonce was there. */
+const timeClaimsSchema = z.strictObject({
+  nonce: z.string().check(z.minLength(16), z.maxLength(200)),
+  iat: numericDate,
+});
+export type TimeClaims = z.infer<typeof timeClaimsSchema>;
+
 export const parseCommandClaims = (input: unknown): Parsed<CommandClaims> =>
   parseWith(commandClaimsSchema, input);
 export const parseComponentsChangedClaims = (input: unknown): Parsed<ComponentsChangedClaims> =>
@@ -100,6 +108,7 @@ export const parseWifiChangeClaims = (input: unknown): Parsed<WifiChangeClaims> 
   parseWith(wifiChangeClaimsSchema, input);
 export const parseStandingClaims = (input: unknown): Parsed<StandingClaims> =>
   parseWith(standingClaimsSchema, input);
+export const parseTimeClaims = (input: unknown): Parsed<TimeClaims> => parseWith(timeClaimsSchema, input);
 
 /** Actions that only ever make an output safe: excused from clock, `exp`, `seq` and the queue. */
 export const safeActions: readonly string[] = ['stop', 'off'];

@@ -14,6 +14,7 @@ export interface CloudCalls {
   readonly credentials: Job<'credentials'>;
   readonly standing: Job<'standing'>;
   readonly components: Job<'components'>;
+  readonly time: Job<'time'>;
   readonly receipt: Job<'receipt'>;
 }
 
@@ -74,6 +75,9 @@ export function createCloudCalls({ connect }: { connect(endpoint: CloudEndpoint)
         const signature = signText(identityKeyPem, text);
         return { nonce, standing: await api.standing({ deviceUuid, nonce, signature }, signal) };
       }),
+
+    time: ({ endpoint, nonce }, signal) =>
+      withApi(endpoint, async (api) => ({ time: await api.time(nonce, signal) })),
 
     components: ({ endpoint, deviceUuid }, signal) =>
       withApi(endpoint, async (api) => ({ components: await api.components(deviceUuid, signal) })),

@@ -22,6 +22,7 @@ export const deviceApiPaths = {
   credentials: '/api/devices/credentials',
   standing: '/api/devices/standing',
   resetReceipt: '/api/devices/reset-receipt',
+  time: '/api/devices/time',
   components: (deviceUuid: string) => `/api/components/devices/${deviceUuid}/components`,
 } as const;
 
@@ -75,6 +76,10 @@ export const standingRequestSchema = z.strictObject({
   signature: base64url(100),
 });
 export const standingAnswerSchema = z.strictObject({ standing: z.string().check(z.maxLength(8_192)) });
+
+/** `POST /api/devices/time`: the cloud's time, signed together with a nonce that the device makes. */
+export const timeRequestSchema = z.strictObject({ nonce: base64url(100).check(z.minLength(16)) });
+export const timeAnswerSchema = z.strictObject({ time: z.string().check(z.maxLength(2_048)) });
 
 /** `POST /api/devices/reset-receipt`; `signature` over {@link receiptSigningInput}. */
 export const resetReceiptRequestSchema = z.strictObject({
