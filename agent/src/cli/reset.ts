@@ -1,3 +1,5 @@
+import { lchownSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { askAgent, openControlSocket } from '../adapters/control-socket.ts';
 import { compose } from '../compose.ts';
@@ -20,6 +22,7 @@ export async function reset(config: AgentConfig, flags: { yes?: boolean }): Prom
 }
 
 async function resetHere(config: AgentConfig): Promise<void> {
+  process.umask(0o077);
   const { controlSocket } = devicePaths(config.stateDir);
   const control = await openControlSocket({ path: controlSocket, handle: async () => undefined });
   const agent = await compose({ ...config, log: 'plain', logLevel: 'warn' });
@@ -28,7 +31,15 @@ async function resetHere(config: AgentConfig): Promise<void> {
   } finally {
     await agent.close();
     await control.close();
+    giveToOwnerOf(config.stateDir);
   }
+}
+
+/** What root has made here, the agent could not open. */
+function giveToOwnerOf(folder: string): void {
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() !== 0 || uid === 0) return;
+  for (const name of readdirSync(folder)) lchownSync(join(folder, name), uid, gid);
 }
 
 async function confirm(): Promise<void> {

@@ -104,13 +104,14 @@ async function live(ports: {
 
 /** Identity and trust; without them the service stays, says so, and waits for them. */
 function layFoundation(
-  { config, clock, logger, report, present }: Parameters<typeof live>[0],
+  { config, clock, logger, pulse, report, present }: Parameters<typeof live>[0],
   signal: AbortSignal,
 ): Promise<boolean> {
   const { trust } = devicePaths(config.stateDir);
   return awaitFoundation({
     clock,
     logger,
+    pulse,
     signal,
     lay() {
       openLocalIdentity(config);

@@ -1,6 +1,7 @@
 import { IdentityError } from '../identity/errors.ts';
 import { type Clock, delay } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Pulse } from '../ports/pulse.ts';
 
 /** A device that cannot begin its life: it lacks something that only people can give it. */
 export interface Waiting {
@@ -12,6 +13,8 @@ export interface Waiting {
 }
 
 const LOOK_EVERY_MS = 2_000;
+const LOOP = 'wait for what the device lacks';
+const ROUND_MS = 60_000;
 
 /**
  * Waits until the device has an identity and a trust file that can be used. What is missing is no reason to end: a
@@ -25,14 +28,17 @@ export async function awaitFoundation(ports: {
   lay(): void;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly pulse: Pulse;
   readonly signal: AbortSignal;
   onWaiting(waiting: Waiting): void;
 }): Promise<boolean> {
-  const { clock, logger, signal } = ports;
+  const { clock, logger, pulse, signal } = ports;
   let waiting: Waiting | undefined;
   while (!signal.aborted) {
+    pulse.beat(LOOP, ROUND_MS);
     try {
       ports.lay();
+      pulse.end(LOOP);
       if (waiting !== undefined) logger.info('the device has what it was waiting for');
       return true;
     } catch (cause) {
