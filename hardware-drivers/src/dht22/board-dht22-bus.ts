@@ -10,7 +10,7 @@ import { type DhtLibrary, openLibraryDht22Bus } from './library-dht22-bus.ts';
  * a refusal that says what to do.
  *
  * @param options.devices BCM number → name of the kernel's device, for boards that do not tell
- * @param options.root where /sys and /proc are, for tests
+ * @param options.root where /sys is, for tests
  */
 export function createBoardDht22Bus(options: {
   readonly clock: DriverClock;
@@ -42,7 +42,7 @@ export function createBoardDht22Bus(options: {
 
 function boardModel(root: string): string | undefined {
   try {
-    return readFileSync(join(root, 'proc/device-tree/model'), 'utf8').replaceAll('\0', '').trim();
+    return readFileSync(join(root, 'sys/firmware/devicetree/base/model'), 'utf8').replaceAll('\0', '').trim();
   } catch {
     return undefined;
   }

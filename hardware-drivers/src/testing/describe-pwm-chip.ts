@@ -8,6 +8,8 @@ export interface PwmBench extends AsyncDisposable {
   share(bcm: number): Promise<number>;
   /** Length of a period. */
   periodNs(bcm: number): Promise<number>;
+  /** The chip as the next process sees it, after this one was killed. Left out where nothing outlives the process. */
+  nextLife?(): PwmChip;
   /** Does what a guard does: writes text to a path. */
   writeGuard(path: string, text: string): Promise<void>;
 }
@@ -29,6 +31,15 @@ export function describePwmChip(api: TestApi, name: string, openBench: () => Pro
       expect(await line.share()).toBe(0);
       await line.setShare(1);
       expect(await periodNs(18)).toBe(1_000_000);
+    });
+
+    test('opens a line off that a process left on when it was killed', async ({ chip, share, nextLife }) => {
+      if (nextLife === undefined) return;
+      const line = await chip.open(18, rate);
+      await line.setShare(0.9);
+      const again = await nextLife().open(18, { frequencyHz: 10_000 });
+      expect(await share(18)).toBe(0);
+      expect(await again.share()).toBe(0);
     });
 
     test('sets shares, seen from outside and read back', async ({ chip, share }) => {

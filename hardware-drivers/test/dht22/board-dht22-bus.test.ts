@@ -18,8 +18,8 @@ function board(model: string | undefined, devices: readonly KernelDht[]) {
   const { root } = makeIio(devices);
   roots.push(root);
   if (model !== undefined) {
-    mkdirSync(join(root, 'proc/device-tree'), { recursive: true });
-    writeFileSync(join(root, 'proc/device-tree/model'), `${model}\0`);
+    mkdirSync(join(root, 'sys/firmware/devicetree/base'), { recursive: true });
+    writeFileSync(join(root, 'sys/firmware/devicetree/base/model'), `${model}\0`);
   }
   const bench = dhtLibrary(Date.now);
   bench.state = { temperatureCelsius: 33, humidityPercent: 50 };

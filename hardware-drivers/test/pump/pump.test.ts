@@ -16,6 +16,8 @@ describeActuatorDriver(api, { driver, component: { pins: { line: 17 }, config: {
 async function runningPump(config: Record<string, unknown>) {
   const hardware = createMockHardware();
   const clock = createTestClock();
+  // A machine that has been on for a while: its clock alone is no rest.
+  await clock.advance(3_600_000);
   const pump = driver.create({
     ...driver.parseWiring({ pins: { line: 17 }, config }),
     hardware,

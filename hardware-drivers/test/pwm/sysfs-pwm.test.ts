@@ -47,6 +47,7 @@ describePwmChip({ describe, it, expect }, 'on a stand-in of sysfs', async () => 
     Number.parseInt(readFileSync(join(sysfs.root, `pwmchip7/pwm${channels[bcm]}`, name), 'latin1'), 10);
   return {
     chip: createSysfsPwm({ clock: systemDriverClock, root: sysfs.root }),
+    nextLife: () => createSysfsPwm({ clock: systemDriverClock, root: sysfs.root }),
     share: async (bcm) => (value(bcm, 'enable') === 1 ? value(bcm, 'duty_cycle') / value(bcm, 'period') : 0),
     periodNs: async (bcm) => value(bcm, 'period'),
     writeGuard: async (path, text) => writeFileSync(path, text),

@@ -35,6 +35,7 @@ describePwmChip(api, 'of a simulated board', async () => {
     Number.parseInt(readFileSync(join(dir, 'pwm', String(bcm), name), 'latin1'), 10);
   return {
     chip: simulatedHardware(dir).pwm,
+    nextLife: () => simulatedHardware(dir).pwm,
     share: async (bcm) => (value(bcm, 'enable') === 1 ? value(bcm, 'duty_cycle') / value(bcm, 'period') : 0),
     periodNs: async (bcm) => value(bcm, 'period'),
     writeGuard: async (path, text) => writeFileSync(path, text),
