@@ -45,6 +45,5 @@ describe('the example package with the bundled agent', () => {
     await until('it has seen the movement', () => bench.values(4).includes(1));
     await until('and that it is over', () => bench.values(4).at(-1) === 0);
     expect(bench.reasons(4)).toEqual(['OK']);
-    console.log(`[footprint] drivers child RSS ${(bench.processes[0]!.residentBytes() / 1e6).toFixed(1)} MB`);
   });
 });
