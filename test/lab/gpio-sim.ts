@@ -4,6 +4,8 @@ import type { Vm } from './vm.ts';
 export interface GpioSim {
   /** `/dev/gpiochip0` */
   readonly device: string;
+  /** Folder of the other side of its lines: `sim_gpio17/value`, `sim_gpio17/pull`. */
+  readonly folder: string;
   /**
    * What is outside of a line: an input reads it. gpio-sim gives a released output its pull as well, where a
    * Raspberry Pi keeps driving it; so a case about outputs sets the pull to the unsafe level first.
@@ -41,9 +43,11 @@ export async function makeGpioChip(
     cat ${chip}/dev_name ${chip}/bank0/chip_name
     udevadm settle`);
   const [platform, gpiochip] = made.trim().split('\n') as [string, string];
-  const line = (number: number) => `/sys/devices/platform/${platform}/${gpiochip}/sim_gpio${number}`;
+  const folder = `/sys/devices/platform/${platform}/${gpiochip}`;
+  const line = (number: number) => `${folder}/sim_gpio${number}`;
   return {
     device: `/dev/${gpiochip}`,
+    folder,
     pull: async (number, to) => {
       await vm.sh(`echo ${to} >${line(number)}/pull`);
     },
