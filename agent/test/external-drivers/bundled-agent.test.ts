@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { locateExternalDriver } from '@ares/hardware-drivers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSystemClock } from '../../src/adapters/system-clock.ts';
+import { openDrivers } from '../../src/compose-drivers.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import { attached, startDriversBench } from '../support/drivers-bench.ts';
 import { until } from '../support/fake-clock.ts';
 
@@ -24,6 +27,16 @@ beforeAll(async () => {
   const quiet = ['--silent', '--offline', '--no-audit', '--no-fund', '--prefix', join(dir, 'device')];
   await run('npm', ['install', ...quiet, join(dir, stdout.trim())]);
 }, 60_000);
+/** Drivers as the agent composes them from these settings. */
+const composed = (drivers: Record<string, string>) =>
+  openDrivers({
+    config: { drivers, stateDir: join(dir, 'device') },
+    mainFile: join(dir, 'app', 'ares-agent.mjs'),
+    programFolder: join(dir, 'app'),
+    clock: createSystemClock(),
+    logger: silentLogger,
+  });
+
 afterAll(() => rmSync(dir, { recursive: true }));
 
 describe('the example package with the bundled agent', () => {
@@ -45,5 +58,39 @@ describe('the example package with the bundled agent', () => {
     await until('it has seen the movement', () => bench.values(4).includes(1));
     await until('and that it is over', () => bench.values(4).at(-1) === 0);
     expect(bench.reasons(4)).toEqual(['OK']);
+  });
+});
+
+describe('the drivers of the settings', () => {
+  const motion = attached(4, 'motion', { line: 5 });
+
+  it('are found by package name, beside the built-in ones', async () => {
+    const drivers = await composed({ motion: 'ares-driver-motion' });
+    expect(await drivers.load('motion', motion)).toMatchObject({ type: 'motion', sampleIntervalMs: 1_000 });
+    expect(await drivers.load('pump', attached(5, 'pump', { line: 17 }))).toMatchObject({ type: 'pump' });
+    await drivers.close();
+    await expect(drivers.load('motion', motion)).rejects.toMatchObject({ code: 'DRIVER_ENDED' });
+  });
+
+  it('are refused with the reason when they are not there, are of another type, or fit no wiring', async () => {
+    const drivers = await composed({
+      nowhere: './nowhere',
+      radar: 'ares-driver-motion',
+      motion: join(dir, 'motion'),
+    });
+    await expect(drivers.load('nowhere', motion)).rejects.toMatchObject({ code: 'DRIVER_NOT_FOUND' });
+    await expect(drivers.load('toaster', motion)).rejects.toMatchObject({ code: 'DRIVER_UNKNOWN' });
+    await expect(drivers.load('radar', { ...motion, componentType: 'radar' })).rejects.toThrow(
+      /is a driver for "motion", not for "radar"/,
+    );
+    await expect(drivers.load('motion', { ...motion, config: { colour: 'red' } })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('motion: config'),
+    });
+    await drivers.close();
+  });
+
+  it('never take the place of a built-in one', async () => {
+    await expect(composed({ pump: 'ares-driver-motion' })).rejects.toThrow(/built-in driver/);
   });
 });
