@@ -240,7 +240,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     logger,
     random: random.fraction,
     pulse,
-    config: { agentVersion, radio: radioOf(config), failSafe: defaultFailSafe },
+    config: { agentVersion, board: hardware.name, radio: radioOf(config), failSafe: defaultFailSafe },
   });
   await startGuard(guard, logger);
   const button = await openButton(config, { gpio: hardware.gpio, device, clock, logger });

@@ -21,9 +21,10 @@ export async function openPiHardware(
   } = {},
 ): Promise<Hardware> {
   const clock = systemDriverClock;
+  const gpio = await (options.openGpio ?? openOnoffGpio)().catch(absentChip);
   return {
-    name: 'Raspberry Pi',
-    gpio: await (options.openGpio ?? openOnoffGpio)().catch(absentChip),
+    name: `Raspberry Pi, lines by ${gpio.name ?? 'its chip'}`,
+    gpio,
     pwm: createSysfsPwm({ clock }),
     dht22Bus: onFirstQuery(async () => {
       const { createBoardDht22Bus } = await import('./dht22/board-dht22-bus.ts');
@@ -39,6 +40,7 @@ export async function openPiHardware(
 function absentChip(reason: unknown): GpioChip {
   if (!(reason instanceof GpioError)) throw reason;
   return {
+    name: `nothing: ${reason.message}`,
     openOutput: async () => {
       throw reason;
     },

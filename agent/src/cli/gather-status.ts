@@ -17,7 +17,7 @@ import { CliError } from './errors.ts';
 import { identityIfReadable } from './local-files.ts';
 
 /** What `status` shows: of the device, and of this computer besides. */
-export type ShownStatus = DeviceStatus & {
+export type ShownStatus = Omit<DeviceStatus, 'board'> & {
   readonly running: boolean;
   /** The first broken link of the chain; the ones after it may be broken only because of it. */
   readonly firstBroken: ChainLink | null;
@@ -61,7 +61,9 @@ export async function gatherStatus(
     firstBroken: firstBroken(chain) ?? null,
     trust: trustSummary(config),
     store: status.session === null ? storeIfReadable(config) : null,
-    board: config.simulateBoard === undefined ? `this computer, GPIO by ${config.gpio}` : 'simulated',
+    board:
+      status.board ??
+      (config.simulateBoard === undefined ? `not opened (lines: ${config.gpio})` : 'simulated'),
     button: describeButton(config),
     clockAssumed: config.clock === 'assume',
   };

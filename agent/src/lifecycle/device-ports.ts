@@ -38,6 +38,8 @@ export interface DevicePorts {
   random(): number;
   readonly config: {
     readonly agentVersion: string;
+    /** What the hardware says of itself; for people. */
+    readonly board?: string | undefined;
     readonly radio: RadioSettings;
     readonly failSafe: FailSafeConfig;
   };

@@ -14,6 +14,8 @@ export interface DeviceStatus {
   readonly cpuSerial: string | null;
   readonly hardware: string | null;
   readonly agentVersion: string;
+  /** The hardware as the running agent opened it. */
+  readonly board: string | null;
   readonly state: LifecycleState | 'WAITING_FOR_TRUST' | 'NEEDS_REPAIR';
   readonly why: string;
   /** ISO 8601 UTC. */
@@ -47,7 +49,7 @@ export function describeStatus(ports: {
   readonly holder: Pick<SessionHolder, 'current'>;
   readonly bluetooth: { readonly isOpen: boolean; readonly problem: string | undefined };
   readonly steps: readonly StepReport[];
-  readonly config: { readonly agentVersion: string };
+  readonly config: { readonly agentVersion: string; readonly board?: string | undefined };
 }): DeviceStatus {
   const { record, bluetooth, steps } = ports;
   const { state, why } = record;
@@ -58,6 +60,7 @@ export function describeStatus(ports: {
   return {
     ...describeIdentity(ports.identity),
     agentVersion: ports.config.agentVersion,
+    board: ports.config.board ?? null,
     state,
     why,
     since: new Date(record.since).toISOString(),
@@ -86,6 +89,7 @@ export function waitingStatus(
   return {
     ...describeIdentity(identity),
     agentVersion,
+    board: null,
     state,
     why,
     since: new Date(waiting.since).toISOString(),

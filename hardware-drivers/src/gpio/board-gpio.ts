@@ -22,14 +22,16 @@ export async function openBoardGpio(options: {
     chardev: () => openChardevGpio(options),
     sysfs: () => openOnoffGpio(),
   };
-  if (options.choice === 'chardev') return await chardev();
-  if (options.choice === 'sysfs') return await sysfs();
+  const byChardev = async () => Object.assign(await chardev(), { name: 'the character device' });
+  const bySysfs = async () => Object.assign(await sysfs(), { name: 'sysfs' });
+  if (options.choice === 'chardev') return await byChardev();
+  if (options.choice === 'sysfs') return await bySysfs();
   try {
-    return await chardev();
+    return await byChardev();
   } catch (first) {
     if (!isAbsent(first)) throw first;
     try {
-      return await sysfs();
+      return await bySysfs();
     } catch (second) {
       if (!isAbsent(second)) throw second;
       throw new GpioError(

@@ -76,6 +76,8 @@ export interface InputLine extends AsyncDisposable {
 
 /** The GPIO controller behind the 40-pin header. Lines are named by BCM number (2–27), nothing else. */
 export interface GpioChip {
+  /** What drives the lines, or why nothing does; for people. */
+  readonly name?: string;
   /** @throws {GpioError} PIN_INVALID, PIN_BUSY (open already), GPIO_UNAVAILABLE, IO_FAILED */
   openOutput(bcm: number, options?: OutputOptions): Promise<OutputLine>;
   /** @throws {GpioError} PIN_INVALID, PIN_BUSY, GPIO_UNAVAILABLE, IO_FAILED */
