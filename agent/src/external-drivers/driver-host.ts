@@ -22,6 +22,8 @@ export interface DriverHostConfig extends BlameConfig {
   readonly pingEveryMs: number;
   /** A process that has not answered for so long is ended. */
   readonly answerWithinMs: number;
+  /** The same for its first answer, before which it loads itself. */
+  readonly startWithinMs: number;
   /** Resident memory that it may take, bytes. */
   readonly mostMemory: number;
   /** A driver that is told to stop may use its lines for so long. */
@@ -34,6 +36,7 @@ export const defaultDriverHostConfig: DriverHostConfig = {
   ...defaultBlameConfig,
   pingEveryMs: 2_000,
   answerWithinMs: 10_000,
+  startWithinMs: 30_000,
   mostMemory: 192 * 1_024 * 1_024,
   stopWithinMs: 1_000,
   lingerMs: 5_000,
@@ -109,14 +112,16 @@ export function createDriverHost(ports: {
   let onPong: () => void = () => undefined;
   const watch = (child: Running): (() => void) => {
     let answeredAt = clock.monotonicMs();
+    let limitMs = config.startWithinMs;
     let cancel: () => void = () => undefined;
     onPong = () => {
       answeredAt = clock.monotonicMs();
+      limitMs = config.answerWithinMs;
       blame.alive();
     };
     const look = () => {
-      if (clock.monotonicMs() - answeredAt > config.answerWithinMs)
-        return child.channel.kill(`it did not answer for ${config.answerWithinMs} ms`);
+      if (clock.monotonicMs() - answeredAt > limitMs)
+        return child.channel.kill(`it did not answer for ${limitMs} ms`);
       if (child.channel.residentBytes() > config.mostMemory)
         return child.channel.kill(
           `it took more than ${Math.round(config.mostMemory / 1_048_576)} MB of memory`,

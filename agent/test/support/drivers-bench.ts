@@ -160,6 +160,7 @@ export async function startDriversBench(
     logger,
     config: {
       ...defaultOperatingConfig,
+      driverStartTimeoutMs: 4_000,
       driverReadTimeoutMs: 1_000,
       driverStopTimeoutMs: 500,
       driverRunTimeoutMs: 1_000,
