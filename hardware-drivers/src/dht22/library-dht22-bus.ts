@@ -87,17 +87,21 @@ function read(library: DhtLibrary, bcm: number): Promise<readonly [number, numbe
   return new Promise((resolve, reject) => {
     library.read(22, bcm, (error, temperature, humidity) => {
       if (error === null || error === undefined) resolve([tenth(temperature), tenth(humidity)]);
-      else
-        reject(
-          new DriverError(
-            'NO_ANSWER',
-            `no whole answer (${error.message}); look at sensor, wire and pull-up`,
-            {
-              cause: error,
-            },
-          ),
-        );
+      else reject(asDriverError(error));
     });
+  });
+}
+
+function asDriverError(cause: Error): DriverError {
+  const { message } = cause;
+  if (message.includes('initialize'))
+    return new DriverError(
+      'HARDWARE_MISSING',
+      `node-dht-sensor cannot reach the lines (${message}): may this user open /dev/gpiomem?`,
+      { cause },
+    );
+  return new DriverError('NO_ANSWER', `no whole answer (${message}); look at sensor, wire and pull-up`, {
+    cause,
   });
 }
 

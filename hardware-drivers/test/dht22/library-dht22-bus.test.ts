@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openLibraryDht22Bus } from '../../src/dht22/library-dht22-bus.ts';
+import { type DhtLibrary, openLibraryDht22Bus } from '../../src/dht22/library-dht22-bus.ts';
 import { createTestClock, describeDht22Bus } from '../../src/testing/index.ts';
 import { dhtLibrary } from '../support/dht-library-stand-in.ts';
 
@@ -91,6 +91,23 @@ describe('node-dht-sensor', () => {
   ])('is used on %s', async (other) => {
     const load = async () => dhtLibrary(Date.now).library;
     await openLibraryDht22Bus({ model: other, clock: createTestClock(), now: Date.now, load });
+  });
+
+  it('says what to look at when it may not touch the lines', async () => {
+    const library: DhtLibrary = {
+      setMaxRetries: () => undefined,
+      read: (_type, _bcm, done) => done(new Error('failed to initialize sensor'), 0, 0),
+    };
+    const bus = await openLibraryDht22Bus({
+      model,
+      clock: createTestClock(),
+      now: Date.now,
+      load: async () => library,
+    });
+    await expect(bus.query(4, signal)).rejects.toMatchObject({
+      code: 'HARDWARE_MISSING',
+      message: expect.stringContaining('/dev/gpiomem'),
+    });
   });
 
   it('says so when it is not installed', async () => {
