@@ -4,6 +4,7 @@ import { buildMachine } from './layers/machine.ts';
 import { agentPackage } from './layers/package.ts';
 import type { Machine } from './qemu.ts';
 import { missingRequirements } from './requirements.ts';
+import { removeLeftovers } from './vm.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -20,6 +21,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<void> {
   const missing = missingRequirements();
   if (missing.length > 0) throw new Error(`the lab needs ${missing.join(', ')}`);
+  removeLeftovers();
   const machine = await buildMachine();
   const agent = await agentPackage(machine.architecture);
   const installed = agent === undefined ? null : await installedLayer(machine, agent);

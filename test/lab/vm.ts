@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { command } from './command.ts';
 import { type LabPort, openLabPort } from './lab-port.ts';
+import { isRunning } from './layers/layer.ts';
 import { type Machine, qemuCommand } from './qemu.ts';
 import { openQmp } from './qmp.ts';
 
@@ -40,6 +42,18 @@ export interface Ran {
 /** Emulation is slow and other work shares the machine: times are for hanging, not for measuring. */
 const PATIENCE_MS = 180_000;
 
+const FOLDER_PREFIX = 'ares-lab-';
+
+/** Removes folders of machines whose test run was killed: half a gigabyte each. Those of `ARES_KEEP=1` stay. */
+export function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${FOLDER_PREFIX}(\\d+)-`).exec(name)?.[1];
+    const folder = join(tmpdir(), name);
+    if (pid === undefined || isRunning(Number(pid)) || existsSync(join(folder, 'keep'))) continue;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** A virtual machine on a disk of its own. Dispose it: it takes half a gigabyte of memory. */
 export class Vm {
   /** Of the host; the guest sees it as {@link GUEST_SHARE}. */
@@ -57,7 +71,7 @@ export class Vm {
     this.#failed.catch(() => undefined);
     this.#machine = machine;
     this.#options = options;
-    this.#folder = mkdtempSync(join(tmpdir(), 'ares-lab-'));
+    this.#folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
     this.share = join(this.#folder, 'share');
     this.phoneSocket = join(this.#folder, 'phone.sock');
     mkdirSync(join(this.share, 'jobs'), { recursive: true });
@@ -228,7 +242,10 @@ END`);
   async stop(): Promise<void> {
     await this.kill();
     if (process.env['ARES_KEEP'] === undefined) rmSync(this.#folder, { recursive: true, force: true });
-    else console.error(`lab: kept ${this.#folder}`);
+    else {
+      writeFileSync(join(this.#folder, 'keep'), '');
+      console.error(`lab: kept ${this.#folder}`);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

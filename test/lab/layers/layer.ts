@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -38,12 +48,29 @@ export async function layer(recipe: LayerRecipe): Promise<Layer> {
       mkdirSync(partial);
       await recipe.build(partial);
       renameSync(partial, folder);
+      forgetOld(recipe.name);
       console.error(`lab: ${recipe.name} built in ${((Date.now() - started) / 1_000).toFixed(1)} s`);
     });
   }
-  // The age says when the layer was used last; `main.ts clean` goes by it.
+  // The age says when the layer was used last.
   utimesSync(folder, new Date(), new Date());
   return done;
+}
+
+/** How many of a layer stay, so that going back and forth between branches builds nothing. */
+const KEEP = 4;
+/** A run that is going on may still start machines from what is younger. */
+const IN_USE_MS = 2 * 3_600_000;
+
+/** Removes layers of a name that were not used for the longest time. */
+function forgetOld(name: string): void {
+  const layers = readdirSync(cacheFolder)
+    .filter((entry) => new RegExp(`^${name}-[0-9a-f]{16}$`).test(entry))
+    .map((entry) => join(cacheFolder, entry))
+    .map((folder) => ({ folder, usedMs: statSync(folder).mtimeMs }))
+    .toSorted((a, b) => b.usedMs - a.usedMs);
+  for (const { folder, usedMs } of layers.slice(KEEP))
+    if (Date.now() - usedMs > IN_USE_MS) rmSync(folder, { recursive: true, force: true });
 }
 
 /** Runs the work when no other process holds the lock; a lock of a dead process counts for nothing. */
@@ -73,7 +100,8 @@ function holder(file: string): number {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of this number is there. */
+export function isRunning(pid: number): boolean {
   try {
     return pid > 0 && process.kill(pid, 0);
   } catch (error) {
