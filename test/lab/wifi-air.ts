@@ -28,10 +28,14 @@ export async function startAir(vm: Vm, points: readonly AccessPoint[]): Promise<
       ip address add 10.0.2.15/24 dev eth0
       sysctl -qw net.ipv4.ip_forward=1
       nft -f - <<END
-      table ip world { chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; } }
+      table ip world {
+        chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
+      }
 END'
     nft -f - <<'END'
-      table ip air { chain post { type nat hook postrouting priority 100; oifname "wlan0" ip saddr 127.0.0.1 masquerade; } }
+      table ip air {
+        chain post { type nat hook postrouting priority 100; oifname "wlan0" ip saddr 127.0.0.1 masquerade; }
+      }
 END
     sysctl -qw net.ipv4.conf.all.route_localnet=1
   `);

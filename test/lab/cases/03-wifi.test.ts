@@ -34,7 +34,7 @@ beforeAll(async () => {
   ]);
   // Everything that stands in arguments and environments from now on, for all to read.
   await vm.sh(`
-    systemd-run -q --unit=lab-eyes sh -c 'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; sleep 0.05; done 2>/dev/null | grep -ao "canary[^[:cntrl:]]*" >/run/lab-eyes'`);
+    systemd-run -q --unit=lab-eyes sh -c 'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; sleep 0.3; done 2>/dev/null | grep -ao --line-buffered "c[a]nary[^[:cntrl:]]*" >/run/lab-eyes'`);
   phone = await startPhone(vm, 'bluez');
   device = await makeDevice(vm, cloud);
   await device.reaches('UNPROVISIONED');
