@@ -30,7 +30,13 @@ export async function startPhone(vm: Vm, central: Central): Promise<LabPhone> {
   await vm.sh(`
     for try in $(seq 300); do journalctl -u lab-phone -o cat | grep -q ^ready && exit 0; sleep 0.2; done
     journalctl -u lab-phone >&2; exit 1`);
-  return { connect: (withinMs = FIND_WITHIN_MS) => connectWithin(vm.phoneSocket, withinMs) };
+  return {
+    connect: (withinMs = FIND_WITHIN_MS) =>
+      connectWithin(vm.phoneSocket, withinMs).catch(async (error: Error) => {
+        error.message += `\n${await vm.sh('journalctl -u lab-phone -o cat | tail -20')}`;
+        throw error;
+      }),
+  };
 }
 
 /** Two controllers, down, as a board has them at its start. */
@@ -47,7 +53,7 @@ async function startBluez(vm: Vm): Promise<void> {
     printf '[General]\\n[GATT]\\nCache = no\\n[Policy]\\nAutoEnable=true\\n' >/etc/bluetooth/main.conf
     systemctl restart bluetooth
     for try in $(seq 100); do hciconfig hci1 | grep -q UP && break; sleep 0.1; done
-    systemd-run -q --unit=lab-phone python3 /opt/lab/bluez-central.py`);
+    systemd-run -q --unit=lab-phone -p Restart=always python3 /opt/lab/bluez-central.py`);
 }
 
 async function startNoble(vm: Vm): Promise<void> {
@@ -71,5 +77,5 @@ async function startNoble(vm: Vm): Promise<void> {
     });
   await vm.sh(`
     cp -r ${GUEST_SHARE}/noble /opt/lab/noble
-    systemd-run -q --unit=lab-phone -p Environment=HOME=/root /opt/lab/node/bin/node /opt/lab/noble/noble-central.mjs`);
+    systemd-run -q --unit=lab-phone -p Restart=always -p Environment=HOME=/root /opt/lab/node/bin/node /opt/lab/noble/noble-central.mjs`);
 }

@@ -10,6 +10,8 @@ import { socketAddress } from './unix-socket.ts';
 
 /** What a phone gets on most connections: ATT MTU 247. */
 const MTU_PAYLOAD = 244;
+/** Who takes the connection and then says nothing is no device. */
+const ANSWER_WITHIN_MS = 30_000;
 
 /**
  * Connects to a simulated device whose radio is the unix socket at `path`.
@@ -62,7 +64,12 @@ export async function connectSimulatedBle(path: string): Promise<BleLink> {
 
   const connected = answer('connected');
   send({ kind: 'connect', mtuPayload: MTU_PAYLOAD }).catch((error: unknown) => end('no connection', error));
-  await connected;
+  const timer = setTimeout(() => end('the device does not answer'), ANSWER_WITHIN_MS);
+  try {
+    await connected;
+  } finally {
+    clearTimeout(timer);
+  }
   return {
     mtuPayload: MTU_PAYLOAD,
     async readInfo() {

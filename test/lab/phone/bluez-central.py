@@ -51,7 +51,10 @@ class Port:
             self.buffer += more
 
     def send(self, kind, content=b""):
-        os.write(self.fd, struct.pack(">BH", kind, len(content)) + content)
+        try:
+            os.write(self.fd, struct.pack(">BH", kind, len(content)) + content)
+        except BlockingIOError:
+            log("nobody listens any more")
 
 
 def log(*words):

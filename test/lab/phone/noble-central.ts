@@ -39,8 +39,11 @@ async function keepPort(path: string): Promise<void> {
       continue;
     }
     for (const record of decoder.push(bytes)) {
-      if (record.kind === 'connect') child = connectionProcess((chunk) => writeSync(port, chunk));
-      else child?.stdin.write(encodeRecord(record));
+      if (record.kind !== 'connect') child?.stdin.write(encodeRecord(record));
+      else {
+        child?.kill('SIGKILL');
+        child = connectionProcess((chunk) => tell(port, chunk));
+      }
     }
   }
 }
@@ -54,6 +57,11 @@ function connectionProcess(onData: (chunk: Buffer) => void) {
   });
   child.stdin.on('error', () => undefined);
   child.stdout.on('data', onData);
+  console.error('connection');
+  child.once('exit', (code) => {
+    if (code !== 0 && code !== null)
+      onData(Buffer.from(encodeRecord({ kind: 'disconnect', reason: `noble ended with ${code}` })));
+  });
   return child;
 }
 
@@ -67,12 +75,22 @@ function readSome(port: number, buffer: Buffer): Buffer | undefined {
   }
 }
 
+/** What nobody listens to any more is lost. */
+function tell(port: number, chunk: Buffer): void {
+  try {
+    writeSync(port, chunk);
+  } catch (error) {
+    console.error('not told', (error as Error).message);
+  }
+}
+
 /** One connection, records on standard input and output. */
 async function connection(): Promise<void> {
   const send = (record: SimulatedRecord) => void process.stdout.write(encodeRecord(record));
   const fail = (error: unknown) => {
     console.error(error);
     send({ kind: 'disconnect', reason: error instanceof Error ? error.message : String(error) });
+    // Time for the record to leave.
     setTimeout(() => process.exit(), 100);
   };
   const opened = connectBluetooth({ timeoutMs: FIND_WITHIN_MS });
