@@ -1,0 +1,138 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseRegistrationLine } from '@ares/protocol';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { eventually } from '../../support/ares-process.ts';
+import { seededRandom } from '../../support/random.ts';
+import { makePowerCutRig, type PowerCutRig, type Stored } from '../power-cut-rig.ts';
+
+/** Power cuts; 20 on demand, as each takes the machine half a minute. */
+const CUTS = Number(process.env['ARES_POWER_CUTS'] ?? 3);
+/** Connected, identified, claimed, and two of each of the eight steps of the device. */
+const PAIRING_EVENTS = 19;
+const random = seededRandom();
+let rig: PowerCutRig;
+
+beforeAll(async () => {
+  console.log(`seed ${random.seed} (ARES_SEED=${random.seed} repeats it)`);
+  const machine = inject('labInstalled');
+  if (machine === null) throw new Error('this case needs the package');
+  rig = await makePowerCutRig(machine, random);
+});
+
+afterAll(() => rig?.close());
+
+/** The cloud has every reading that the device had on its disk, each once. */
+async function allArrive(promised: readonly Stored[]): Promise<void> {
+  for (const { bootId, seq } of promised) {
+    let rows: { count: string; distinct: string; first: string | null; last: string | null } | undefined;
+    await eventually(
+      `readings 1 to ${seq} of boot ${bootId} are in the cloud`,
+      async () => {
+        const found = await rig.cloud.database.query(
+          `select count(*) as count, count(distinct t.seq) as distinct, min(t.seq) as first, max(t.seq) as last
+           from telemetry_data t join device_boots b on b.id = t.boot_id where b.boot_id = $1`,
+          [bootId],
+        );
+        rows = found.rows[0];
+        return Number(rows?.last ?? 0) >= seq;
+      },
+      120_000,
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}; there are ${JSON.stringify(rows)}`);
+    });
+    expect(rows).toMatchObject({ count: rows?.last, distinct: rows?.last, first: '1' });
+  }
+}
+
+/** Begins to pair, and resolves at the given one of its events, or when it has ended. */
+async function pairUntil(event: number): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  let seen = 0;
+  const pairing = rig.pair(() => {
+    seen += 1;
+    if (seen > event) reached.resolve();
+  });
+  await Promise.race([reached.promise, pairing.catch(() => undefined)]);
+}
+
+describe(`a device whose plug is pulled at ${CUTS + 2} random moments, on a disk that loses what was not flushed`, () => {
+  let registration = '';
+
+  it('FSP-08 has its identity from the moment on that it told it', async () => {
+    await rig.powerOn();
+    await wait(random.between(0, 6_000));
+    await rig.pullPlug();
+
+    await rig.powerOn();
+    await rig.settled();
+    registration = await rig.registrationLine();
+    await rig.pullPlug();
+
+    await rig.powerOn();
+    expect(await rig.settled()).toBe('UNPROVISIONED');
+    expect(await rig.registrationLine()).toBe(registration);
+    const parsed = parseRegistrationLine(registration);
+    if (!parsed.ok) throw new Error(registration);
+    await rig.cloud.admin.preregister({ body: parsed.value });
+  });
+
+  it('BLE-11 FSP-02 FSP-08 always comes back whole: claimable or provisioned, with all it had promised', async () => {
+    const parsed = parseRegistrationLine(registration);
+    if (!parsed.ok) throw new Error('the case before this one failed');
+    const id = parsed.value.deviceUuid;
+    const outcomes: string[] = [];
+    for (let cut = 0; cut < CUTS; cut++) {
+      const phase = (['provisioning', 'running', 'resetting'] as const)[cut % 3];
+      let state = await rig.settled();
+      let promised: Stored[] = [];
+      if (phase === 'provisioning') {
+        if (state === 'OPERATING') {
+          await rig.cloud.owner.unlink({ params: { id } });
+          await eventually(
+            'the device is wiped',
+            async () => (await rig.settled()) === 'UNPROVISIONED',
+            120_000,
+          );
+        }
+        await pairUntil(random.between(0, PAIRING_EVENTS));
+        await wait(random.between(0, 1_000));
+        await rig.pullPlug();
+      } else {
+        if (state === 'UNPROVISIONED') await rig.pair();
+        if (phase === 'running') {
+          await rig.dropNetwork();
+          await eventually('it measures', async () => (await rig.stored()).length > 0, 120_000);
+          await wait(random.between(0, 6_000));
+          promised = await rig.stored();
+        } else {
+          await rig.cloud.owner.unlink({ params: { id } });
+          await wait(random.between(0, 5_000));
+        }
+        await rig.pullPlug();
+      }
+
+      await rig.powerOn();
+      state = await rig.settled();
+      if (phase === 'running') expect(state).toBe('OPERATING');
+      if (phase === 'resetting') {
+        await eventually(
+          'the device is wiped',
+          async () => (await rig.settled()) === 'UNPROVISIONED',
+          120_000,
+        );
+        state = 'UNPROVISIONED';
+      }
+      expect(await rig.files('damaged')).toEqual([]);
+      expect(await rig.registrationLine()).toBe(registration);
+      if (state === 'UNPROVISIONED') expect(await rig.files('credentials')).toEqual([]);
+      await allArrive(promised);
+      const readings = promised.reduce((sum, { seq }) => sum + seq, 0);
+      outcomes.push(`${phase}: ${state}${phase === 'running' ? `, ${readings} readings` : ''}`);
+      console.log(outcomes.at(-1));
+    }
+    // After all of that it is still a device that can be claimed and that reports.
+    if ((await rig.settled()) === 'UNPROVISIONED') await rig.pair();
+    await eventually('it reports', async () => (await rig.stored()).length > 0, 120_000);
+    await allArrive(await rig.stored());
+  });
+});
