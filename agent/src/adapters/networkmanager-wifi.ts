@@ -15,12 +15,18 @@ import {
   ACTIVE_ACTIVATED,
   ACTIVE_ACTIVATING,
   checkpointsOf,
+  STATE_ACTIVATED,
   STATE_IP_CONFIG,
   visibleNetworks,
   type WifiDevice,
   wifiDevices,
 } from './networkmanager/networks.ts';
-import { addConnectionArguments, deleteProfile, ownProfiles } from './networkmanager/profiles.ts';
+import {
+  addConnectionArguments,
+  deleteProfile,
+  keepProfile,
+  ownProfiles,
+} from './networkmanager/profiles.ts';
 import { createWifiRecord, type WifiRecord, type WifiTrial } from './networkmanager/record.ts';
 import type { RunProgram } from './run-program.ts';
 
@@ -30,8 +36,10 @@ const SCAN_PATIENCE_MS = 10_000;
 /** NetworkManager itself gives a network 45 s for an address. */
 const ADDRESS_PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 500;
-/** Above the profiles of the administrator, whose default is 0. */
-const PRIORITY = '10';
+/** NetworkManager is given so long to return to the network before by itself. */
+const RETURN_PATIENCE_MS = 15_000;
+/** Looks in a row at a device that does nothing before it is helped. */
+const IDLE_LOOKS = 3;
 
 /**
  * Wi-Fi by NetworkManager (1.42 and later). A trial is a checkpoint, which NetworkManager rolls back by itself when
@@ -116,7 +124,7 @@ class NetworkManagerWifi {
         signal,
         joined: async (inner) => {
           const now = wifiDevices(await this.#bus.objects(inner)).find(({ path }) => path === device.path);
-          return now?.active?.uuid === uuid && now.state >= STATE_IP_CONFIG && now.state <= STATE_ACTIVATED;
+          return now?.active?.uuid === uuid && isConnected(now);
         },
       });
     } catch (cause) {
@@ -159,21 +167,13 @@ class NetworkManagerWifi {
     const { trial } = this.#record.load();
     if (present === undefined || trial === null)
       return this.#record.save({ ...this.#record.load(), trial: null });
+    const own = await ownProfiles(this.#bus);
+    const kept = own.get(trial.uuid);
+    if (kept === undefined) throw new WifiError('WIFI_FAILED', 'The network of the trial is gone.');
     this.#record.save({ v: 1, kept: true, trial: { ...trial, committed: true } });
-    const { code, stdout, stderr } = await this.#ports.run(
-      'nmcli',
-      [
-        ...['connection', 'modify', 'uuid', trial.uuid],
-        ...['connection.autoconnect', 'yes', 'connection.autoconnect-priority', PRIORITY],
-      ],
-      { timeoutMs: 30_000 },
-    );
-    if (code !== 0) {
-      const said = `${stderr}${stdout}`.trim();
-      throw new WifiError('WIFI_FAILED', `The network could not be kept: ${said} (nmcli ended with ${code})`);
-    }
+    await keepProfile(this.#bus, kept);
     for (const path of present.checkpoints) await this.#checkpoint('CheckpointDestroy', path);
-    for (const [uuid, path] of await ownProfiles(this.#bus)) {
+    for (const [uuid, path] of own) {
       if (uuid !== trial.uuid) await deleteProfile(this.#bus, path);
     }
     this.#record.save({ v: 1, kept: true, trial: null });
@@ -189,7 +189,31 @@ class NetworkManagerWifi {
       const path = (await ownProfiles(this.#bus)).get(record.trial.uuid);
       if (path !== undefined) await deleteProfile(this.#bus, path);
     }
+    await this.#returnTo(record.trial);
     this.#record.save({ ...record, trial: null });
+  }
+
+  /** Helps where NetworkManager does not return by itself, as to a profile that somebody has changed since. */
+  async #returnTo({ devicePath, before, committed }: WifiTrial): Promise<void> {
+    if (before === undefined || committed) return;
+    const { clock } = this.#ports;
+    const until = clock.monotonicMs() + RETURN_PATIENCE_MS;
+    for (let idle = 0; clock.monotonicMs() < until; await delay(clock, LOOK_EVERY_MS)) {
+      const objects = await this.#bus.objects().catch(() => ({}) as BusObjects);
+      const device = wifiDevices(objects).find(({ path }) => path === devicePath);
+      if (device === undefined || isConnected(device)) return;
+      idle = device.idle ? idle + 1 : 0;
+      if (idle < IDLE_LOOKS) continue;
+      await this.#bus
+        .call(NM_SETTINGS_PATH, `${NM}.Settings`, 'GetConnectionByUuid', ['s', before])
+        .then(([path]) =>
+          this.#bus.call(NM_PATH, NM, 'ActivateConnection', ['ooo', String(path), devicePath, '/']),
+        )
+        .catch((cause: unknown) =>
+          this.#ports.logger.warn('the network before does not come back', { cause }),
+        );
+      return;
+    }
   }
 
   async forgetAll(): Promise<void> {
@@ -222,7 +246,7 @@ class NetworkManagerWifi {
 
   /** From here on the network before comes back in time, whatever happens to this process. */
   async #openCheckpoint(
-    { path: devicePath }: WifiDevice,
+    { path: devicePath, active }: WifiDevice,
     uuid: string,
     seconds: number,
     signal: AbortSignal,
@@ -232,7 +256,8 @@ class NetworkManagerWifi {
     }
     const save = (checkpoint: WifiTrial['checkpoint']) => {
       const record: WifiRecord = this.#record.load();
-      this.#record.save({ ...record, trial: { uuid, devicePath, checkpoint, committed: false } });
+      const before = active === undefined ? {} : { before: active.uuid };
+      this.#record.save({ ...record, trial: { uuid, devicePath, ...before, checkpoint, committed: false } });
     };
     save(null);
     const args = ['aouu', '1', devicePath, String(seconds), DELETE_NEW_CONNECTIONS];
@@ -292,8 +317,10 @@ class NetworkManagerWifi {
   }
 }
 
-/** NMDeviceState: connected. Above it are the states of leaving and failing. */
-const STATE_ACTIVATED = 100;
+/** The access point has let it in, and it is not leaving. */
+function isConnected({ state }: WifiDevice): boolean {
+  return state >= STATE_IP_CONFIG && state <= STATE_ACTIVATED;
+}
 
 /** Checkpoints are numbered anew when NetworkManager starts, so the path alone does not tell. */
 function ownCheckpoints(objects: BusObjects, { devicePath, checkpoint }: WifiTrial): readonly string[] {

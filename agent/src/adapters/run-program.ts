@@ -22,6 +22,8 @@ export type RunProgram = (
     readonly signal?: AbortSignal | undefined;
     /** Text for its standard input; unlike arguments and environment nobody else can read it. */
     readonly secretInput?: string | undefined;
+    /** Gets what the program prints as it comes. */
+    readonly onOutput?: ((text: string) => void) | undefined;
   },
 ) => Promise<ProgramResult>;
 
@@ -32,11 +34,12 @@ const TIMED_OUT = 124;
 
 /** `scratchDir`: where an input lies for the moment in which it is handed over; best in memory. */
 export function createProgramRunner({ scratchDir }: { readonly scratchDir: string }): RunProgram {
-  return async (file, args, { timeoutMs, signal, secretInput }) => {
+  return async (file, args, options) => {
+    const { signal, secretInput } = options;
     signal?.throwIfAborted();
     const input = secretInput === undefined ? undefined : openNameless(scratchDir, secretInput);
     try {
-      return await run(file, args, input ?? 'ignore', timeoutMs, signal);
+      return await run(file, args, input ?? 'ignore', options);
     } finally {
       if (input !== undefined) closeSync(input);
     }
@@ -60,8 +63,7 @@ function run(
   file: string,
   args: readonly string[],
   stdin: number | 'ignore',
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
+  { timeoutMs, signal, onOutput }: Parameters<RunProgram>[2],
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
@@ -86,6 +88,7 @@ function run(
     };
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (stdout.length < MAX_OUTPUT) stdout += text;
+      onOutput?.(text);
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < MAX_OUTPUT) stderr += text;

@@ -168,9 +168,9 @@ describe('trials', () => {
     const { manager, join: joinNetwork, world } = board();
     await joinNetwork(GREENHOUSE);
     const trial = () => [...manager.profiles.values()].find(({ uuid }) => uuid === manager.active);
-    expect(trial()).toMatchObject({ inMemory: true, settings: { connection: { autoconnect: false } } });
+    expect(trial()).toMatchObject({ inMemory: true, settings: { connection: { autoconnect: true } } });
     await world.open().commitTrial();
-    expect(trial()).toMatchObject({ inMemory: false, settings: { connection: { autoconnect: true } } });
+    expect(trial()).toMatchObject({ inMemory: false, psk: GREENHOUSE.password });
   });
 
   it('BLE-11 killed between the checkpoint and its record are found and undone', async () => {
@@ -206,6 +206,29 @@ describe('trials', () => {
     expect([...manager.profiles.values()].map(({ uuid }) => uuid)).toEqual([
       '11111111-2222-4333-8444-555555555555',
     ]);
+  });
+
+  it('BLE-11 return to a network that was kept before by NetworkManager alone', async () => {
+    const { join: joinNetwork, world } = board();
+    await joinNetwork(GREENHOUSE);
+    await world.open().commitTrial();
+    await joinNetwork(SHED);
+    await world.pass(2 * MINUTE);
+    expect(await world.current()).toBe('greenhouse');
+  });
+
+  it('BLE-11 return to a network whose profile somebody has changed, with help', async () => {
+    const { manager, join: joinNetwork, world } = board();
+    manager.touch();
+    await joinNetwork(SHED);
+    await world.settle(world.open().rollbackTrial());
+    expect(await world.current()).toBe('home');
+    manager.touch();
+    await joinNetwork(SHED);
+    await world.pass(2 * MINUTE);
+    expect(await world.current()).toBeUndefined();
+    await world.settle(world.open().rollbackTrial());
+    expect(await world.current()).toBe('home');
   });
 
   it('replace the network that an owner gave before', async () => {

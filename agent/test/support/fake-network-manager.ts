@@ -21,6 +21,8 @@ interface Profile {
   readonly uuid: string;
   readonly settings: Record<string, Record<string, unknown>>;
   readonly inMemory: boolean;
+  /** The settings with which it was joined. */
+  readonly joinedAs?: Profile['settings'];
   readonly psk?: string | undefined;
 }
 
@@ -56,13 +58,14 @@ export class FakeNetworkManager {
   /** What stands in the way of the next calls. */
   refuse: ((args: readonly string[]) => ProgramResult | undefined) | undefined;
   #counter = 0;
+  #monitor: ((text: string) => void) | undefined;
   readonly #clock: FakeClock;
 
   constructor(clock: FakeClock) {
     this.#clock = clock;
   }
 
-  readonly run: RunProgram = async (file, args, { signal, secretInput }) => {
+  readonly run: RunProgram = async (file, args, { signal, secretInput, onOutput }) => {
     signal?.throwIfAborted();
     this.calls.push({ file, args, ...(secretInput !== undefined && { input: secretInput }) });
     this.#expire();
@@ -74,7 +77,11 @@ export class FakeNetworkManager {
     const refused = this.refuse?.(args);
     if (refused !== undefined) return refused;
     if (file === 'busctl') return this.#bus(args.slice(4));
-    return args.includes('up') ? this.#up(args, secretInput) : this.#modify(args);
+    if (args.includes('monitor')) {
+      this.#monitor = onOutput;
+      return untilAborted(signal);
+    }
+    return this.#up(args, secretInput, signal);
   };
 
   /** What a restart of NetworkManager leaves. */
@@ -95,8 +102,20 @@ export class FakeNetworkManager {
       connection: { uuid, autoconnect: true },
       '802-11-wireless': { ssid: [...Buffer.from(ssid)] },
     };
-    this.profiles.set(`${P}/Settings/${++this.#counter}`, { uuid, settings, inMemory: false });
+    this.profiles.set(`${P}/Settings/${++this.#counter}`, {
+      uuid,
+      settings,
+      inMemory: false,
+      joinedAs: settings,
+    });
     this.active = uuid;
+  }
+
+  /** The administrator changes something of the present profile. */
+  touch(): void {
+    for (const [path, profile] of this.profiles)
+      if (profile.uuid === this.active)
+        this.profiles.set(path, { ...profile, settings: { ...profile.settings } });
   }
 
   #expire(): void {
@@ -109,7 +128,9 @@ export class FakeNetworkManager {
     if (checkpoint === undefined) return;
     this.checkpoints.delete(path);
     this.profiles = new Map(checkpoint.profiles);
-    this.active = checkpoint.active;
+    const before = [...this.profiles.values()].find(({ uuid }) => uuid === checkpoint.active);
+    // "no secrets: The connection was modified since activation"
+    this.active = before?.joinedAs === before?.settings ? checkpoint.active : undefined;
     this.deviceState = this.active === undefined ? 30 : 100;
   }
 
@@ -123,6 +144,20 @@ export class FakeNetworkManager {
         return json('ao', [...this.profiles.keys()]);
       case 'GetSettings':
         return this.#settings(path);
+      case 'GetConnectionByUuid': {
+        const [at] = [...this.profiles].find(([, { uuid }]) => uuid === rest[1]) ?? [];
+        return at === undefined ? failed('No connection with the UUID was found.') : json('o', at);
+      }
+      case 'ActivateConnection':
+        this.active = this.profiles.get(rest[1] ?? '')?.uuid;
+        this.deviceState = 100;
+        return json('o', `${P}/ActiveConnection/1`);
+      case 'Update2': {
+        const profile = this.profiles.get(path);
+        if (profile === undefined || rest.slice(1).join(' ') !== '0 1 0') return failed('bad Update2');
+        this.profiles.set(path, { ...profile, inMemory: false });
+        return json('a{sv}', {});
+      }
       case 'Delete':
         if (this.profiles.get(path)?.uuid === this.active) this.active = undefined;
         this.profiles.delete(path);
@@ -169,6 +204,7 @@ export class FakeNetworkManager {
     const value = (type: string): unknown => {
       if (type === 's') return take();
       if (type === 'b') return take() === 'true';
+      if (type === 'i') return Number(take());
       const count = Number(take());
       if (type === 'ay') return Array.from({ length: count }, () => Number(take()));
       return Object.fromEntries(Array.from({ length: count }, () => [take(), take()]));
@@ -183,11 +219,19 @@ export class FakeNetworkManager {
       }
     }
     const path = `${P}/Settings/${++this.#counter + 10}`;
-    this.profiles.set(path, { uuid: String(settings.connection?.uuid), settings, inMemory: take() === '2' });
+    this.profiles.set(path, {
+      uuid: String(settings.connection?.uuid),
+      settings,
+      inMemory: (Number(take()) & 2) !== 0,
+    });
     return json('oa{sv}', path, {});
   }
 
-  #up(args: readonly string[], input: string | undefined): ProgramResult {
+  #up(
+    args: readonly string[],
+    input: string | undefined,
+    signal: AbortSignal | undefined,
+  ): ProgramResult | Promise<ProgramResult> {
     const uuid = args[args.indexOf('uuid') + 1];
     const [path, profile] = [...this.profiles].find(([, { uuid: at }]) => at === uuid) ?? [];
     if (path === undefined || profile === undefined) return nmcli(10, `Error: unknown connection '${uuid}'.`);
@@ -200,28 +244,24 @@ export class FakeNetworkManager {
       return nmcli(4, `Error: Connection activation failed: The Wi-Fi network could not be found\n${hint}`);
     }
     const psk = secretOf(input);
-    if (psk !== network.password) {
+    if (psk === undefined && network.password !== undefined) {
       return nmcli(
         4,
         `Error: Connection activation failed: Secrets were required, but not provided\n${hint}`,
       );
     }
-    this.profiles.set(path, { ...profile, psk });
+    if (psk !== network.password) {
+      // It asks again, and nmcli answers the same again.
+      const round = ['(prepare)', '(configuring)', '(need authentication)'].map(
+        (state) => `wlan0: connecting ${state}\n`,
+      );
+      this.#monitor?.(["wlan0: using connection 'x'\n", ...round, ...round].join(''));
+      return untilAborted(signal);
+    }
+    this.profiles.set(path, { ...profile, psk, joinedAs: profile.settings });
     this.active = uuid;
     this.deviceState = network.noAddress === true ? 70 : 100;
     return ok('Connection successfully activated\n');
-  }
-
-  #modify(args: readonly string[]): ProgramResult {
-    const uuid = args[args.indexOf('uuid') + 1];
-    const [path, profile] = [...this.profiles].find(([, { uuid: at }]) => at === uuid) ?? [];
-    if (path === undefined || profile === undefined) return nmcli(10, `Error: unknown connection '${uuid}'.`);
-    const settings = {
-      ...profile.settings,
-      connection: { ...profile.settings.connection, autoconnect: true },
-    };
-    this.profiles.set(path, { ...profile, settings, inMemory: false });
-    return ok();
   }
 
   #objects(): Record<string, unknown> {
@@ -273,6 +313,10 @@ export class FakeNetworkManager {
       ),
     };
   }
+}
+
+function untilAborted(signal: AbortSignal | undefined): Promise<ProgramResult> {
+  return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
 }
 
 /** The passphrase as nmcli 1.42 reads a passwd-file: spaces stripped, backslashes read. */

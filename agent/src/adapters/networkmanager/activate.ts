@@ -32,6 +32,7 @@ export async function activate(
     passphrase === undefined
       ? { args: [], input: {} }
       : { args: ['passwd-file', '/dev/stdin'], input: { secretInput: passwordFile(passphrase) } };
+  const refused = watchPassphrase(ports.run, activation, until);
   const ended = ports
     .run(
       'nmcli',
@@ -55,12 +56,43 @@ export async function activate(
     while (!(await activation.joined(until))) await delay(ports.clock, LOOK_EVERY_MS, until);
   })();
   try {
-    await Promise.race([ended, seen]);
+    await Promise.race([ended, seen, refused]);
   } finally {
     // NetworkManager goes on by itself; neither is needed any more.
     over.abort();
-    await Promise.allSettled([ended, seen]);
+    await Promise.allSettled([ended, seen, refused]);
   }
+}
+
+/**
+ * Rejects when NetworkManager asks for the passphrase a second time: nmcli would give it the same one again and again.
+ * Never resolves.
+ */
+async function watchPassphrase(
+  run: RunProgram,
+  { interfaceName, ssid }: Activation,
+  signal: AbortSignal,
+): Promise<never> {
+  let asked = 0;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onOutput = (text: string) => {
+    for (const line of text.split('\n')) {
+      if (line.includes(': using connection ')) asked = 0;
+      if (line.includes('(need authentication)')) asked++;
+    }
+    if (asked > 1) reject(joinRefused(ssid));
+  };
+  run('nmcli', ['device', 'monitor', interfaceName], {
+    timeoutMs: (JOIN_SECONDS + 10) * 1_000,
+    signal,
+    onOutput,
+  }).catch(() => undefined);
+  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  return promise;
+}
+
+function joinRefused(ssid: string): WifiError {
+  return new WifiError('WIFI_WRONG_PASSWORD', `The network ${ssid} refused the password.`);
 }
 
 /** What nmcli's exit code and words (in the C locale) mean. They never hold the passphrase. */
@@ -72,7 +104,7 @@ export function joinError({ code, stdout, stderr }: ProgramResult, ssid: string)
     return new WifiError('WIFI_FAILED', DENIED);
   }
   if (/Secrets were required|psk: property is (?:invalid|missing)/i.test(text)) {
-    return new WifiError('WIFI_WRONG_PASSWORD', `The network ${ssid} refused the password.`);
+    return joinRefused(ssid);
   }
   if (/network could not be found|SSID was not found/i.test(text)) {
     return new WifiError('WIFI_NOT_FOUND', `The network ${ssid} is not in reach.`);

@@ -13,6 +13,8 @@ const STATE_DISCONNECTED = 30;
 const STATE_UNMANAGED = 10;
 /** NMDeviceState: the access point has let the device in; now it asks for an address. */
 export const STATE_IP_CONFIG = 70;
+/** NMDeviceState: connected. Above it are the states of leaving and failing. */
+export const STATE_ACTIVATED = 100;
 /** NMActiveConnectionState. */
 export const ACTIVE_ACTIVATED = 2;
 export const ACTIVE_ACTIVATING = 1;
@@ -29,6 +31,8 @@ export interface WifiDevice {
   readonly interfaceName: string;
   readonly managed: boolean;
   readonly usable: boolean;
+  /** Neither connected nor about to be. */
+  readonly idle: boolean;
   readonly state: number;
   /** ms of the clock that runs since boot; -1 before the first scan. */
   readonly lastScan: number;
@@ -60,6 +64,7 @@ export function wifiDevices(objects: BusObjects): readonly WifiDevice[] {
         interfaceName: String(device.Interface),
         managed: state > STATE_UNMANAGED,
         usable: state >= STATE_DISCONNECTED,
+        idle: state === STATE_DISCONNECTED,
         state,
         lastScan: number(wireless.LastScan) ?? -1,
         accessPoints: list(wireless.AccessPoints).flatMap((at) => {

@@ -3,10 +3,17 @@ import type { AccessPoint } from './networks.ts';
 
 /** Kept in the profile itself, so that a board that lost its state still knows which are ours to forget. */
 const OWNER_KEY = 'ares.managed';
-/** NM_SETTINGS_ADD_CONNECTION2_FLAG_IN_MEMORY: a trial leaves nothing on the disk. */
-const IN_MEMORY = '2';
+/**
+ * NM_SETTINGS_ADD_CONNECTION2_FLAG_IN_MEMORY, as a trial leaves nothing on the disk, and _BLOCK_AUTOCONNECT: it is
+ * joined when it is told to be.
+ */
+const ADD_FLAGS = '34';
+/** NM_SETTINGS_UPDATE2_FLAG_TO_DISK. */
+const TO_DISK = '1';
+/** Above the profiles of the administrator, whose default is 0. */
+const PRIORITY = '10';
 
-/** A profile for a network on trial: in memory only, never joined by itself, without its passphrase. */
+/** A profile for a network on trial: in memory only, without its passphrase. */
 export interface TrialProfile {
   readonly uuid: string;
   readonly interfaceName: string;
@@ -23,15 +30,16 @@ export function addConnectionArguments(profile: TrialProfile): readonly string[]
   const sections: (readonly string[])[] = [
     [
       'connection',
-      ...['5', 'id', 's', `ares-${uuid.slice(0, 8)}`, 'uuid', 's', uuid, 'type', 's', '802-11-wireless'],
-      ...['autoconnect', 'b', 'false', 'interface-name', 's', interfaceName],
+      ...['6', 'id', 's', `ares-${uuid.slice(0, 8)}`, 'uuid', 's', uuid, 'type', 's', '802-11-wireless'],
+      ...['autoconnect', 'b', 'true', 'autoconnect-priority', 'i', PRIORITY],
+      ...['interface-name', 's', interfaceName],
     ],
     ['802-11-wireless', '2', 'ssid', 'ay', String(bytes.length), ...bytes, 'hidden', 'b', String(hidden)],
     ['user', '1', 'data', 'a{ss}', '1', OWNER_KEY, 'yes'],
   ];
   if (keyManagement !== undefined)
     sections.push(['802-11-wireless-security', '1', 'key-mgmt', 's', keyManagement]);
-  return ['a{sa{sv}}ua{sv}', String(sections.length), ...sections.flat(), IN_MEMORY, '0'];
+  return ['a{sa{sv}}ua{sv}', String(sections.length), ...sections.flat(), ADD_FLAGS, '0'];
 }
 
 /**
@@ -66,6 +74,14 @@ async function ownUuidOf(bus: NetworkManagerBus, path: string): Promise<string |
   const settings = plain(answer[0]) as Record<string, Record<string, unknown> | undefined>;
   const data = settings.user?.data as Record<string, unknown> | undefined;
   return data?.[OWNER_KEY] === 'yes' ? String(settings.connection?.uuid) : undefined;
+}
+
+/**
+ * Writes a profile to the disk as it is, its passphrase too. Nothing in it may change: NetworkManager does not return
+ * to a profile that was changed after it was joined (1.42: "The connection was modified since activation").
+ */
+export async function keepProfile(bus: NetworkManagerBus, path: string): Promise<void> {
+  await bus.call(path, `${NM}.Settings.Connection`, 'Update2', ['a{sa{sv}}ua{sv}', '0', TO_DISK, '0']);
 }
 
 export async function deleteProfile(bus: NetworkManagerBus, path: string): Promise<void> {

@@ -9,6 +9,8 @@ const recordSchema = z.strictObject({
     z.strictObject({
       uuid: z.string(),
       devicePath: z.string(),
+      /** UUID of the profile before; absent when there was none. */
+      before: z.optional(z.string()),
       /** The checkpoint, `null` between asking for it and knowing it. */
       checkpoint: z.nullable(z.strictObject({ path: z.string(), created: z.number() })),
       /** The network is chosen for good; only the checkpoint is left to drop. */
