@@ -157,7 +157,8 @@ export function createDevice(ports: DevicePorts): Device {
       }),
     summary() {
       const { state, why } = runner.record();
-      const connection = ports.holder.current()?.status().connection;
+      // Asked by a timer, for the service manager: no failure of the disk may come of it.
+      const connection = ports.holder.current()?.connection();
       if (connection === undefined) return `${state}: ${why}`;
       return `${state}, ${connection.state}${connection.detail === undefined ? '' : `: ${connection.detail}`}`;
     },

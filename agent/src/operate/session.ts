@@ -251,6 +251,8 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     logger.info('operating session stops', { reason });
     seeker?.stop();
     list.stop();
+    // First what is there already: a driver that does not stop may take all the time that is left.
+    publisher.flush();
     await components.stop();
     await wifi.stop();
     publisher.flush();
@@ -258,6 +260,12 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
     await connection.stop();
     publisher.stop();
   };
+
+  const connectionStatus = () => ({
+    state: connection.state,
+    since: connection.since,
+    ...(connection.error !== undefined && describeError(connection.error)),
+  });
 
   return {
     start: () => {
@@ -279,12 +287,9 @@ export function createOperatingSession(options: SessionOptions): OperatingSessio
       stopped ??= stop(reason);
       return stopped;
     },
+    connection: connectionStatus,
     status: () => ({
-      connection: {
-        state: connection.state,
-        since: connection.since,
-        ...(connection.error !== undefined && describeError(connection.error)),
-      },
+      connection: connectionStatus(),
       ...boot,
       clockTrusted: time.trusted(),
       clockSource: time.source(),

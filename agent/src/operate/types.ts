@@ -98,6 +98,8 @@ export interface OperatingSession {
   /** Outputs safe, drivers stopped, good-bye said. May be called again. */
   stop(reason: string): Promise<void>;
   status(): SessionStatus;
+  /** That part of the status which asks nothing of the disk. */
+  connection(): SessionStatus['connection'];
   /** Settles when the components that it began with have shown whether they work. */
   settled(): Promise<void>;
   /** The answer takes the listener off. */

@@ -179,8 +179,8 @@ export function createOutbox(options: {
       if (pushedOut.count > 0) onDropped(pushedOut.count, pushedOut.why);
       return stored;
     } catch (cause) {
-      if (!cannotWrite(cause)) throw cause;
       unwritten += countOf(ticks);
+      if (!cannotWrite(cause)) throw cause;
       onDropped(countOf(ticks), 'disk', cause);
       return [];
     }

@@ -37,6 +37,8 @@ export interface PublisherEvents {
 
 /** Most readings put off one by one; at it the rest of the backlog waits for them. */
 const MAX_POSTPONED = 10_000;
+/** However long batches wait to be sent: what a power cut may take of what was measured. */
+const STORE_WITHIN_MS = 60_000;
 /** A boot that the cloud does not take now is tried again after this, doubling up to the maximum, ± half. */
 const BOOT_AGAIN_MS = 2_000;
 /** Refusals that say nothing about a reading, but about the device or the boot: the next reading would fare no better. */
@@ -119,7 +121,8 @@ export class Publisher {
       this.#store();
       return;
     }
-    this.#cancelStore ??= this.#clock.after(batchAfterMs, () => this.#storeOrLog());
+    const withinMs = Math.min(batchAfterMs, STORE_WITHIN_MS);
+    this.#cancelStore ??= this.#clock.after(withinMs, () => this.#storeOrLog());
   }
 
   #storeOrLog(): void {

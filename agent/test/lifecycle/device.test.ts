@@ -35,7 +35,10 @@ async function operating() {
     start: () => undefined,
     stop: async () => undefined,
     on: () => () => undefined,
-    status: () => ({ connection: { state: 'connected' } }),
+    connection: () => ({ state: 'connected' }),
+    status: () => {
+      throw Object.assign(new Error('disk I/O error'), { errcode: 10 });
+    },
   } as unknown as OperatingSession;
   const radio = Promise.withResolvers<(message: FromBleChild) => void>();
   booted.jobs.openBle = () => {
@@ -118,4 +121,10 @@ it('forgets what it decided to forget, whatever state the step that decided it h
   run(device);
   await vi.waitFor(() => expect(lifecycle.load()?.state).toBe('UNPROVISIONED'));
   expect(booted.credentials.load().kind).toBe('none');
+});
+
+it('says its state in a line also when its disk cannot be read any more: a timer asks for it', async () => {
+  const { device } = await operating();
+  run(device);
+  await vi.waitFor(() => expect(device.summary()).toBe('OPERATING, connected'));
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/ports/logger.ts';
@@ -123,7 +124,7 @@ describe('the outbox', () => {
     expect(outbox.stats().dropped).toBeGreaterThan(0);
   });
 
-  it('FSP-04 counts what a card that can only be read would not take', () => {
+  it('FSP-04 counts what a card that can only be read would not take, or anything else', () => {
     const database = openDatabase({
       path: join(dir, 'readonly.db'),
       schema: outboxSchema,
@@ -144,6 +145,13 @@ describe('the outbox', () => {
     database.sql.exec('PRAGMA query_only = OFF');
     expect(outbox.insert([reading(2)], at)).toHaveLength(1);
     expect(outbox.stats()).toMatchObject({ rows: 1, dropped: 2 });
+
+    const other = new DatabaseSync(join(dir, 'readonly.db'));
+    other.exec('BEGIN IMMEDIATE');
+    database.sql.exec('PRAGMA busy_timeout = 0');
+    expect(() => outbox.insert([reading(3)], at)).toThrow('locked');
+    other.close();
+    expect(outbox.dropped).toBe(3);
     database.close();
   });
 

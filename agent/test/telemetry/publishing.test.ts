@@ -1,8 +1,19 @@
 import { MAX_SIGNED_MESSAGE_BYTES, signMessage, topics } from '@ares/protocol';
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/ports/logger.ts';
+import { openDeviceStore } from '../../src/store/device-store.ts';
 import { createMac } from '../../src/telemetry/hmac.ts';
+import { settle } from '../support/fake-clock.ts';
 import { deviceUuid } from '../support/fake-cloud.ts';
-import { type Bench, credentials, dht22, pump, startBench } from '../support/session-bench.ts';
+import {
+  type Bench,
+  changeComponents,
+  componentList,
+  credentials,
+  dht22,
+  pump,
+  startBench,
+} from '../support/session-bench.ts';
 
 const withReadings = (bench: Bench) => bench.cloud.telemetry.filter(({ readings }) => readings.length > 0);
 const rows = (bench: Bench) => bench.session.status().outbox.rows;
@@ -56,6 +67,77 @@ describe('pace', () => {
     expect(sent[0]!.readings[0]!.seq).toBeGreaterThan(sent[1]!.readings[0]!.seq);
     expect(sent[1]!.readings.length).toBe(500);
     expect(rows(bench)).toBeLessThan(20);
+  });
+});
+
+describe('a reading', () => {
+  /** What the store holds when it is opened anew, as after a kill. */
+  const kept = (bench: Bench) => {
+    bench.crash();
+    const store = openDeviceStore({ dir: bench.dir, logger: silentLogger, clock: bench.clock });
+    const seqs = store
+      .openOutbox(1)
+      .read({ after: { order: 0, seq: 0 }, limit: 10_000 })
+      .map(({ reading }) => reading.seq);
+    store.close();
+    return seqs;
+  };
+
+  it('is on the disk before it is sent, whatever made it due', async () => {
+    const bench = await startBench({ items: [dht22, pump] });
+    bench.cloud.answering = false;
+    const published: number[] = [];
+    const missing: number[] = [];
+    bench.broker.onPublish(({ payload }) => {
+      const { readings = [] } = JSON.parse(Buffer.from(payload).toString()) as {
+        readings?: { seq: number }[];
+      };
+      const there = bench.store.openOutbox(1).read({ after: { order: 0, seq: 0 }, limit: 10_000 });
+      for (const { seq } of readings) {
+        published.push(seq);
+        if (!there.some(({ reading }) => reading.seq === seq)) missing.push(seq);
+      }
+    });
+    await bench.advance(22_000);
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 2_000 } }));
+    bench.broker.drop();
+    await bench.advance(90_000);
+    expect(new Set(published).size).toBeGreaterThan(10);
+    expect(missing).toEqual([]);
+    const there = kept(bench);
+    expect(published.filter((seq) => !there.includes(seq))).toEqual([]);
+  });
+
+  it('waits for no more than a minute to be stored, however seldom it is sent', async () => {
+    const config = { batchAfterMs: 3_600_000, batchReadings: 500 };
+    const bench = await startBench({ items: [dht22], config });
+    await bench.advance(15 * 60_000);
+    expect(withReadings(bench)).toHaveLength(1);
+    // Two values each 5 s; the last minute of them may be lost.
+    expect(kept(bench).length).toBeGreaterThan(14 * 60 * (2 / 5) - 10);
+  });
+
+  it('is stored at an orderly end, also when a driver does not stop', async () => {
+    const bench = await startBench({ items: [] });
+    const { load } = bench.drivers.registry;
+    bench.drivers.registry = {
+      ...bench.drivers.registry,
+      load: async (type) => {
+        const driver = await load(type);
+        const create = (context: never) =>
+          Object.assign(driver.create(context), { stop: () => new Promise(() => undefined) });
+        return { ...driver, create } as unknown as Awaited<ReturnType<typeof load>>;
+      },
+    };
+    await changeComponents(bench, componentList([dht22], 2));
+    await bench.advance(6_000);
+    bench.cloud.answering = false;
+    await bench.advance(5_000);
+    const before = rows(bench);
+    void bench.session.stop('a test');
+    await settle();
+    expect(bench.store.openOutbox(1).rows).toBeGreaterThan(before);
+    await bench.advance(10_000);
   });
 });
 
