@@ -57,9 +57,9 @@ export class TimeSeeker {
     if (this.#isWanted() && this.#worthIt()) {
       try {
         const answer = await this.#ask(this.#stopped.signal);
+        if (!this.#time.observeSignedTime(answer)) throw new Error('The answer took too long.');
         this.#failures = 0;
         this.#answeredAt = this.#clock.monotonicMs();
-        this.#time.observeSignedTime(answer);
         this.#onTime(answer.epochMs + this.#clock.monotonicMs() - answer.answeredAt);
         this.#logger.info('the cloud signed the time; the clock is not set from the network');
       } catch (cause) {

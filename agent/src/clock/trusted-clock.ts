@@ -16,8 +16,8 @@ export interface TrustedClock {
    * again; any other, which might be delayed or replayed, only where there is none yet.
    */
   observeCloudTime(cloudTime: number, from: { readonly awaited: boolean }): void;
-  /** The cloud's signed answer to a question of this boot, asked at that time of the monotonic clock. */
-  observeSignedTime(signed: SignedTime): void;
+  /** The cloud's signed answer to a question of this boot; `false`: it was too long on its way to tell anything. */
+  observeSignedTime(signed: SignedTime): boolean;
   /** What the trust stands on; `null` when there is none. */
   source(): ClockSource | null;
 }
@@ -88,7 +88,9 @@ export function createTrustedClock(
       if (now?.source === 'system') options.onAgreed?.(now.now);
     },
     observeSignedTime: (answer) => {
-      if (answer.answeredAt - answer.askedAt <= LONGEST_QUESTION_MS) signed = answer;
+      if (answer.answeredAt - answer.askedAt > LONGEST_QUESTION_MS) return false;
+      signed = answer;
+      return true;
     },
   };
 }

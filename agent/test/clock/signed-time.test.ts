@@ -1,7 +1,9 @@
 import { CompactSign, exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { askSignedTime } from '../../src/clock/signed-time.ts';
+import { TimeSeeker } from '../../src/clock/time-seeker.ts';
 import { createTrustedClock } from '../../src/clock/trusted-clock.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import { createFakeClock, fakeNow } from '../support/fake-clock.ts';
 import { pump, startBench } from '../support/session-bench.ts';
 
@@ -91,6 +93,32 @@ describe('FSP-07 a clock that the network never sets', () => {
     clock.setWall(clock.trueNow());
     clock.setSynchronised(true);
     expect(time.source()).toBe('system');
+  });
+});
+
+describe('FSP-07 a question that was answered too late', () => {
+  it('puts no clock right, and is asked again', async () => {
+    const clock = createFakeClock({ synchronised: false });
+    let tookMs = 31_000;
+    const told: number[] = [];
+    const seeker = new TimeSeeker({
+      clock,
+      time: createTrustedClock(clock),
+      logger: silentLogger,
+      ask: async () => {
+        const answeredAt = clock.monotonicMs();
+        return { epochMs: clock.trueNow(), askedAt: answeredAt - tookMs, answeredAt };
+      },
+      onTime: (epochMs) => told.push(epochMs),
+      worthIt: () => true,
+    });
+    seeker.start();
+    await clock.advance(60_000);
+    expect(told).toEqual([]);
+    tookMs = 1_000;
+    await clock.advance(60_000);
+    expect(told).toHaveLength(1);
+    seeker.stop();
   });
 });
 
