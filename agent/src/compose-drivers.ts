@@ -1,4 +1,11 @@
-import { createDriverRegistry, DriverError, locateExternalDriver } from '@ares/hardware-drivers';
+import { existsSync, realpathSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import {
+  createDriverRegistry,
+  DriverError,
+  type DriverLocation,
+  locateExternalDriver,
+} from '@ares/hardware-drivers';
 import type { AgentConfig } from './config.ts';
 import type { Clock } from './ports/clock.ts';
 import type { DriverSource } from './ports/driver-source.ts';
@@ -28,7 +35,11 @@ export async function openDrivers(options: {
 
   const { createDriverHost } = await import('./external-drivers/driver-host.ts');
   const { createDriversProcess } = await import('./adapters/drivers-process.ts');
-  const locate = (type: string) => locateExternalDriver(external[type] ?? '', { from: config.stateDir });
+  const locate = (type: string) => {
+    const found = locateExternalDriver(external[type] ?? '', { from: config.stateDir });
+    refuseSecrets(found, config.stateDir);
+    return found;
+  };
   const host = createDriverHost({
     clock,
     logger,
@@ -50,7 +61,26 @@ export async function openDrivers(options: {
   };
 }
 
-/** What is not installed is refused when it is needed. */
+/**
+ * A driver may read its own folder; the keys of the device must not be in it.
+ * @throws {DriverError} DRIVER_INVALID
+ */
+function refuseSecrets({ path, folders }: DriverLocation, stateDir: string): void {
+  const secrets = existsSync(stateDir) ? realpathSync(stateDir) : resolve(stateDir);
+  const open = folders.map((folder) => realpathSync(folder)).find((folder) => isWithin(secrets, folder));
+  if (open === undefined) return;
+  throw new DriverError(
+    'DRIVER_INVALID',
+    `the driver at ${path} could read the keys of this device, because ${open} holds its state; move it into a folder of its own`,
+  );
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== '..' && !way.startsWith('../');
+}
+
+/** What is not installed, or lies where it must not, is refused when it is needed. */
 function found<T>(type: string, locate: (type: string) => T): [string, T][] {
   try {
     return [[type, locate(type)]];

@@ -66,7 +66,7 @@ export function locateExternalDriver(specifier: string, options: { from?: string
   const path = pathOf(specifier, from);
   const folder = statSync(path).isFile() ? dirname(path) : path;
   // What a package needs was installed beside it.
-  const beside = isPath(specifier) ? folder : folder.slice(0, -specifier.length - 1);
+  const [beside = folder] = /^.*\/node_modules(?=\/)/.exec(folder) ?? [];
   return { path, folders: [...new Set([beside, realpathSync(folder)])] };
 }
 

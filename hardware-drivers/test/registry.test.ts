@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDriverRegistry, loadExternalDriver } from '../src/index.ts';
+import { createDriverRegistry, loadExternalDriver, locateExternalDriver } from '../src/index.ts';
 
 const example = fileURLToPath(new URL('../examples/motion', import.meta.url));
 let dir: string;
@@ -35,6 +35,22 @@ describe('the registry', () => {
     await symlink(example, join(dir, 'node_modules', 'ares-driver-motion'));
     const driver = await loadExternalDriver('ares-driver-motion', { from: join(dir, 'below') });
     expect(driver.type).toBe('motion');
+  });
+
+  it.each([
+    ['its name', () => 'ares-driver-motion'],
+    ['its path', () => join(dir, 'node_modules', 'ares-driver-motion')],
+  ])('says of a package by %s that it is read with what was installed beside it', async (_, specifier) => {
+    await mkdir(join(dir, 'node_modules'));
+    await symlink(example, join(dir, 'node_modules', 'ares-driver-motion'));
+    const { folders } = locateExternalDriver(specifier(), { from: dir });
+    expect(folders).toEqual([join(dir, 'node_modules'), await realpath(example)]);
+  });
+
+  it('says of a folder that only itself is read', async () => {
+    await mkdir(join(dir, 'motion'));
+    const { folders } = locateExternalDriver(join(dir, 'motion'));
+    expect(folders).toEqual([await realpath(join(dir, 'motion'))]);
   });
 
   it('knows no driver for an unknown type, not even for one of Object.prototype', async () => {

@@ -6,7 +6,6 @@ import { parseFromDriversChild } from '../external-drivers/messages.ts';
 import type { DriversChannel, DriversProcess, FromDriversChild } from '../ports/drivers-child.ts';
 import { residentOnlyFlags } from './child-process-jobs.ts';
 
-const PAGE_BYTES = 4_096;
 /** What it may say in one message; a driver must not fill the memory of the agent. */
 const LONGEST_MESSAGE = 256 * 1_024;
 const KEPT_OF_STDERR = 2_000;
@@ -110,7 +109,9 @@ function causeOf(said: string): string | undefined {
 
 function residentBytes(pid: number | undefined): number {
   try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
+    // Not `statm`: it counts pages, which are 16 KB on a Pi 5.
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes ?? 0) * 1_024;
   } catch {
     return 0;
   }

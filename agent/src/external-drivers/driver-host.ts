@@ -15,7 +15,7 @@ import { Calls } from './calls.ts';
 import { answerOf } from './carried-error.ts';
 import { type CalledInstance, describedDriver } from './described-driver.ts';
 import { GrantedHardware } from './granted-hardware.ts';
-import { parseDescription, parseMeasurements } from './messages.ts';
+import { parseDescription, parseHardwareCall, parseMeasurements } from './messages.ts';
 
 export interface DriverHostConfig extends BlameConfig {
   /** How often the process is asked whether it still turns. */
@@ -136,8 +136,10 @@ export function createDriverHost(ports: {
   const onEnd = (child: Running, reason: string) => {
     if (running === child) running = undefined;
     const started = [...new Set([...child.callers.values(), ...[...lives.values()].map(({ key }) => key)])];
-    const inside = [...child.entered.values()].at(-1);
-    const culprit = started.length === 0 ? undefined : blame.ended({ running: inside, started });
+    // Of a call that nobody waited for any more it is not known whose it was.
+    const inside = [...child.entered.values()].at(-1) || undefined;
+    // Told also of an end that nobody was there for: a trial is over with the process that it ran in.
+    const culprit = blame.ended({ running: inside, started });
     if (started.length > 0) logger.error('process of drivers by others ended', { reason, culprit });
     const errorFor = (key: string) =>
       new DriverError(
@@ -192,7 +194,7 @@ export function createDriverHost(ports: {
     const answer = await answerOf(async () => {
       const life = lives.get(instance);
       if (life === undefined) throw new DriverError('NOT_RUNNING', 'the component was stopped');
-      return await life.granted.handle(call, abort.signal);
+      return await life.granted.handle(parseHardwareCall(call), abort.signal);
     });
     child.hardwareCalls.delete(id);
     child.channel.send({ type: 'answer', id, answer });

@@ -1,6 +1,6 @@
 import { DriverError, type Measurement, type MetricDefinition } from '@ares/hardware-drivers';
 import * as z from 'zod/mini';
-import type { DriverDescription, FromDriversChild } from '../ports/drivers-child.ts';
+import type { DriverDescription, FromDriversChild, HardwareCall } from '../ports/drivers-child.ts';
 
 /*
  * What the process of drivers by others says is somebody else's word: it is parsed before it is believed.
@@ -43,7 +43,7 @@ const message = z.union([
   z.object({ type: z.enum(['entered', 'left', 'abort']), id }),
   z.object({ type: z.literal('answer'), id, answer }),
   z.object({ type: z.literal('pong') }),
-  z.object({ type: z.literal('call'), id, instance: id, call: hardwareCall }),
+  z.object({ type: z.literal('call'), id, instance: id, call: fields }),
   z.object({
     type: z.literal('log'),
     instance: id,
@@ -57,6 +57,18 @@ const message = z.union([
 /** @throws {SyntaxError} {z.core.$ZodError} for what is no message */
 export function parseFromDriversChild(line: string): FromDriversChild {
   return z.parse(message, JSON.parse(line)) as FromDriversChild;
+}
+
+/**
+ * Apart from the message: a driver that asks for what cannot be, e.g. a share of NaN, hears so, and the process of all
+ * the others goes on.
+ *
+ * @throws {DriverError} ARGS_INVALID
+ */
+export function parseHardwareCall(input: unknown): HardwareCall {
+  const parsed = z.safeParse(hardwareCall, input);
+  if (parsed.success) return parsed.data as HardwareCall;
+  throw new DriverError('ARGS_INVALID', 'the hardware has no such line or value');
 }
 
 const description = z.object({

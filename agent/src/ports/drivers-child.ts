@@ -84,7 +84,8 @@ export type FromDriversChild =
   | { readonly type: 'entered' | 'left'; readonly id: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'pong' }
-  | { readonly type: 'call'; readonly id: number; readonly instance: number; readonly call: HardwareCall }
+  /** `call` is a `HardwareCall`, if the driver gave it arguments that make sense. */
+  | { readonly type: 'call'; readonly id: number; readonly instance: number; readonly call: object }
   | { readonly type: 'abort'; readonly id: number }
   | {
       readonly type: 'log';

@@ -41,6 +41,14 @@ describe('blame', () => {
     expect(blame.refusal('b')).toBeUndefined();
   });
 
+  it('lets the next one come when the process of the trial has ended without anybody in it', () => {
+    const { blame } = create();
+    blame.ended({ running: undefined, started: ['a', 'b'] });
+    blame.began('a');
+    expect(blame.ended({ running: undefined, started: [] })).toBeUndefined();
+    expect(blame.refusal('b')).toBeUndefined();
+  });
+
   it('leaves alone for an hour whoever did it three times within one', async () => {
     const { blame, clock } = create();
     for (let i = 0; i < 3; i++) {

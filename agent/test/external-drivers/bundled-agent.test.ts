@@ -90,6 +90,19 @@ describe('the drivers of the settings', () => {
     await drivers.close();
   });
 
+  it.each(['./loose.js', '..', './node_modules/../'])(
+    'SEC-02 are refused at %s, from where their process could read the keys of the device',
+    async (place) => {
+      cpSync(join(example, 'index.js'), join(dir, 'device', 'loose.js'));
+      const drivers = await composed({ motion: place });
+      await expect(drivers.load('motion', motion)).rejects.toMatchObject({
+        code: 'DRIVER_INVALID',
+        message: expect.stringContaining('could read the keys of this device'),
+      });
+      await drivers.close();
+    },
+  );
+
   it('never take the place of a built-in one', async () => {
     await expect(composed({ pump: 'ares-driver-motion' })).rejects.toThrow(/built-in driver/);
   });

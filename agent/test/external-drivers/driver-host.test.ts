@@ -65,6 +65,11 @@ describe('the process of drivers by others', () => {
     ],
     ['ends the process', `read: async () => { process.exit(3); }`, 'may not call process.exit'],
     ['kills the agent', `read: async () => { process.kill(process.ppid); }`, 'may not call process.kill'],
+    [
+      'asks for a line that no header has',
+      'read: async () => { await hardware.gpio.openInput(40); }',
+      'no such line',
+    ],
     ['throws', `read: () => { throw 'a string'; }`, 'a string'],
     ['never answers', `read: () => new Promise(() => {})`, 'did not answer within 1000 ms'],
     ['never starts', `start: () => new Promise(() => {}), ${works}`, 'did not answer within'],
