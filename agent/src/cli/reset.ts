@@ -25,11 +25,15 @@ async function resetHere(config: AgentConfig): Promise<void> {
   process.umask(0o077);
   const { controlSocket } = devicePaths(config.stateDir);
   const control = await openControlSocket({ path: controlSocket, handle: async () => undefined });
-  const agent = await compose({ ...config, log: 'plain', logLevel: 'warn' });
   try {
-    await agent.device.resetNow('cli');
+    const agent = await compose({ ...config, log: 'plain', logLevel: 'warn' });
+    try {
+      await agent.device.resetNow('cli');
+    } finally {
+      await agent.close();
+    }
   } finally {
-    await agent.close();
+    // Open, it would keep this process for ever.
     await control.close();
     giveToOwnerOf(config.stateDir);
   }

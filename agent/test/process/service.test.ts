@@ -79,6 +79,12 @@ describe('the first start of a service', () => {
     await running.saw('Bluetooth is open');
   });
 
+  it('explains at once why a device without a trust file cannot be reset', patient, async () => {
+    const { code, stderr } = await agent.cli('reset', '--yes');
+    expect(code).toBe(1);
+    expect(stderr).toContain('no trust file');
+  });
+
   it('refuses to give a device that has its identity another hardware variant', patient, async () => {
     running = agent.start();
     await running.saw('WAITING_FOR_TRUST');
