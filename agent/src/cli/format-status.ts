@@ -14,7 +14,7 @@ export function formatStatus(status: ShownStatus, now: number): string {
     ['state', status.state],
     ['why', status.why],
     ['since', sinceOf(status.since, now)],
-    ['what to do', whatToDo(status)],
+    ['what to do', status.whatToDo ?? 'Nothing.'],
     ['look first at', status.firstBroken === null ? null : nameOf(status.firstBroken)],
     ...chainRows(status.chain),
     ['agent', `${status.running ? 'running' : 'not running'}, version ${status.agentVersion}`],
@@ -30,11 +30,6 @@ export function formatStatus(status: ShownStatus, now: number): string {
   return rows
     .flatMap(([name, value, indent = 0]) => (value === null ? [] : linesOf(name, value, indent)))
     .join('\n');
-}
-
-function whatToDo({ running, whatToDo: advice }: ShownStatus): string {
-  if (!running) return 'Start the agent: sudo systemctl start ares-agent (or: ares-agent run).';
-  return advice ?? 'Nothing.';
 }
 
 function deviceOf({ deviceUuid, hardware, cpuSerial }: ShownStatus): string {

@@ -10,6 +10,7 @@ import { IdentityError } from '../identity/errors.ts';
 import { loadTrust } from '../identity/trust-store.ts';
 import { type ChainLink, firstBroken, withFindings } from '../lifecycle/cause-chain.ts';
 import { type DeviceStatus, describeStatus, waitingStatus } from '../lifecycle/status.ts';
+import { whatToDo } from '../lifecycle/what-to-do.ts';
 import { readFileIfThere } from '../store/durable-file.ts';
 import { inspectStore, type StoreSummary } from '../store/inspect-store.ts';
 import { agentVersion } from '../version.ts';
@@ -58,6 +59,7 @@ export async function gatherStatus(
     running,
     ...status,
     chain,
+    whatToDo: adviceOf(running, { ...status, chain }),
     firstBroken: firstBroken(chain) ?? null,
     trust: trustSummary(config),
     store: status.session === null ? storeIfReadable(config) : null,
@@ -67,6 +69,14 @@ export async function gatherStatus(
     button: describeButton(config),
     clockAssumed: config.clock === 'assume',
   };
+}
+
+/** This computer may know more of the networks than the agent that was asked. */
+function adviceOf(running: boolean, status: DeviceStatus): string | null {
+  if (!running) return 'Start the agent: sudo systemctl start ares-agent (or: ares-agent run).';
+  const { state } = status;
+  if (state === 'WAITING_FOR_TRUST' || state === 'NEEDS_REPAIR') return status.whatToDo;
+  return whatToDo({ ...status, state });
 }
 
 async function completeChain(config: AgentConfig, status: DeviceStatus, probe: boolean) {

@@ -6,6 +6,7 @@ import { type ChainLink, causeChain } from './cause-chain.ts';
 import type { LifecycleRecord } from './lifecycle-store.ts';
 import type { SessionHolder } from './session-holder.ts';
 import type { LifecycleState } from './transitions.ts';
+import { whatToDo } from './what-to-do.ts';
 
 /** What `status` shows; the same for people and, as JSON, for machines. */
 export interface DeviceStatus {
@@ -32,16 +33,6 @@ export interface DeviceStatus {
   readonly session: SessionStatus | null;
 }
 
-const advice: { readonly [S in LifecycleState]: string | null } = {
-  UNPROVISIONED: 'Set the device up with the app: scan the label or type its setup code (ares-agent label).',
-  PROVISIONING: 'Wait: the device is being set up.',
-  OPERATING: null,
-  RECOVERY_NEEDED:
-    'As its owner, ask for a recovery token in the app, press the button of the device and hand the token over by Bluetooth.',
-  BLOCKED: 'Ask the operator of the cloud why the device is blocked.',
-  RESETTING: 'Wait: the device forgets its owner.',
-};
-
 export function describeStatus(ports: {
   readonly identity: DeviceIdentity | undefined;
   readonly record: LifecycleRecord;
@@ -57,6 +48,7 @@ export function describeStatus(ports: {
   const loaded = ports.credentials.load();
   const stored = loaded.kind === 'found' ? loaded.value : undefined;
   const { isOpen: bluetoothOpen, problem: radioProblem } = bluetooth;
+  const chain = causeChain({ state, why, steps, session, bluetoothOpen, radioProblem });
   return {
     ...describeIdentity(ports.identity),
     agentVersion: ports.config.agentVersion,
@@ -64,12 +56,12 @@ export function describeStatus(ports: {
     state,
     why,
     since: new Date(record.since).toISOString(),
-    whatToDo: advice[state] ?? connectionAdvice(session),
+    whatToDo: whatToDo({ state, chain, session }),
     bluetooth: bluetoothOpen ? 'open' : 'closed',
     cloud: record.cloud?.apiUrl ?? null,
     assignment: record.cloud?.assignment ?? null,
     certificateEnds: stored === undefined ? null : new Date(stored.answer.notAfter).toISOString(),
-    chain: causeChain({ state, why, steps, session, bluetoothOpen, radioProblem }),
+    chain,
     session,
   };
 }
@@ -110,9 +102,4 @@ function describeIdentity(identity: DeviceIdentity | undefined) {
   if (identity === undefined) return { deviceUuid: null, cpuSerial: null, hardware: null };
   const { deviceUuid, cpuSerial, hardwareVersion, hardwareVariant } = identity;
   return { deviceUuid, cpuSerial, hardware: `${hardwareVersion} ${hardwareVariant}` };
-}
-
-function connectionAdvice(session: SessionStatus | null): string | null {
-  if (session === null || session.connection.state === 'connected') return null;
-  return session.connection.detail ?? null;
 }
