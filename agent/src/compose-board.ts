@@ -17,15 +17,30 @@ import { agentReleasedAt } from './version.ts';
 
 export function openClock(
   config: Pick<AgentConfig, 'clock' | 'simulateBoard' | 'stateDir'>,
-  options: { readonly warn?: (cause: unknown) => void } = {},
+  options: { readonly warn?: (cause: unknown) => void; readonly ask?: () => Promise<boolean> } = {},
 ): FlooredClock {
+  const { warn, ask = isClockKept } = options;
   const assumeSynchronised = config.clock === 'assume' || config.simulateBoard !== undefined;
   return createFlooredClock({
-    clock: createSystemClock({ assumeSynchronised, ask: isClockKept }),
+    clock: createSystemClock({ assumeSynchronised, ask }),
     path: devicePaths(config.stateDir).clock,
     releasedAt: assumeSynchronised ? 0 : agentReleasedAt,
-    ...options,
+    ...(warn !== undefined && { warn }),
   });
+}
+
+/** The same for a program that lives for one question: what a clock asks in the background is answered already. */
+export async function openSettledClock(
+  config: Parameters<typeof openClock>[0],
+  ask = isClockKept,
+): Promise<FlooredClock> {
+  let asked: Promise<boolean> | undefined;
+  const clock = openClock(config, { ask: () => (asked ??= ask()) });
+  clock.synchronised();
+  await asked;
+  // The clock hears of it in a later turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  return clock;
 }
 
 export async function openHardware(config: AgentConfig, logger: Logger): Promise<Hardware> {

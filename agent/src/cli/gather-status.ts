@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { askAgent } from '../adapters/control-socket.ts';
 import { lookAtNetwork } from '../adapters/network-look.ts';
 import { openLifecycleStore } from '../compose.ts';
-import { openClock } from '../compose-board.ts';
+import { openSettledClock } from '../compose-board.ts';
 import type { AgentConfig } from '../config.ts';
 import { createCredentialsStore } from '../identity/credentials-store.ts';
 import { devicePaths } from '../identity/device-paths.ts';
@@ -86,7 +86,7 @@ async function completeChain(config: AgentConfig, status: DeviceStatus, probe: b
   if (!probe || status.cloud === null) return chain;
   const { probeCloud } = await import('../adapters/cloud-probe.ts');
   const stored = createCredentialsStore(devicePaths(config.stateDir)).load();
-  const clock = openClock(config);
+  const clock = await openSettledClock(config);
   const found = await probeCloud({
     apiUrl: status.cloud,
     broker: stored.kind === 'found' ? stored.value.answer.mqtt : undefined,
