@@ -38,6 +38,19 @@ export function rssMbOf(root: number): number {
   return [...processTree(root).values()].reduce((sum, { rssMb }) => sum + rssMb, 0);
 }
 
+/** The process of drivers by others below an agent, if it has one. */
+export function driversProcessOf(root: number): number | undefined {
+  return [...processTree(root).keys()].find((pid) => commandOf(pid).endsWith('\0child\0drivers\0'));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** Seconds that all cores of the machine were busy since it started, with anything. */
 export function machineBusySeconds(): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = readFileSync('/proc/stat', 'utf8')

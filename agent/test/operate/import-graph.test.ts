@@ -81,4 +81,13 @@ describe('the resident process', () => {
     for (const name of banned) expect([...packages]).not.toContain(name);
     expect([...packages]).toContain('mqtt');
   });
+
+  it('adds nothing to these two when the whole agent is composed', async () => {
+    const known = await Promise.all([graphOf('operate/session.ts'), graphOf('adapters/mqtt-broker-link.ts')]);
+    const { packages, files } = await graphOf('cli/run.ts');
+    expect([...packages].filter((name) => known.every((graph) => !graph.packages.has(name)))).toEqual([]);
+    const late = /agent\/src\/(external-drivers|children|button)\/|adapters\/(networkmanager|bluetooth)/;
+    expect(files.filter((path) => late.test(path))).toEqual([]);
+    expect(files).toContain('agent/src/compose.ts');
+  });
 });

@@ -5,7 +5,7 @@ import { greenhouse } from '../../../cloud/src/phone/simulated-phone.ts';
 import { type BenchCloud, startBenchCloud } from '../bench-cloud.ts';
 import { type BundledPi, createBundledPi } from '../bundled-pi.ts';
 import { countMessages } from '../message-sizes.ts';
-import { processTree, rssMbOf } from '../processes.ts';
+import { driversProcessOf, processTree, rssMbOf } from '../processes.ts';
 import type { Figure, Section } from '../report.ts';
 import { median, percentile, slope } from '../statistics.ts';
 
@@ -39,7 +39,9 @@ const chattering = {
 
 interface Sample {
   readonly minutes: number;
+  /** Without the process of drivers by others, which counts apart. */
   readonly rssMb: number;
+  readonly driversMb: number;
 }
 
 /** Memory of everything that the agent starts, and how soon it measures. */
@@ -85,7 +87,7 @@ export const agentMemory: Section = async ({ home, minutes, say }) => {
           },
         ],
         remarks: [
-          'Bundled agent with --max-semi-space-size=1 --lite-mode, claimed, with LED, pump, DHT22, soil moisture, CPU and a driver from outside; its whole process tree counts.',
+          'Bundled agent with --max-semi-space-size=1 --lite-mode, claimed, with LED, pump, DHT22, soil moisture, CPU and a driver from outside; its whole process tree counts, the process of drivers by others apart.',
           ...memory.remarks,
           `${STARTS} starts of a claimed device.`,
         ],
@@ -113,9 +115,11 @@ async function measureMemory(
   const elapsed = () => (performance.now() - begin) / 60_000;
   for (let told = 1; elapsed() < minutes; ) {
     await wait(SAMPLE_MS);
-    const rssMb = rssMbOf(pid);
-    if (rssMb === 0) throw new Error(`the agent ended; see ${pi.logFile}`);
-    samples.push({ minutes: elapsed(), rssMb });
+    const drivers = driversProcessOf(pid);
+    const driversMb = drivers === undefined ? 0 : rssMbOf(drivers);
+    const rssMb = rssMbOf(pid) - driversMb;
+    if (rssMb <= 0) throw new Error(`the agent ended; see ${pi.logFile}`);
+    samples.push({ minutes: elapsed(), rssMb, driversMb });
     if (elapsed() < told) continue;
     say(`${told} min: ${rssMb.toFixed(1)} MB`);
     told += minutes > 15 ? 10 : 1;
@@ -147,6 +151,12 @@ async function measureMemory(
         unit: 'MB',
         baseline,
         note: 'with a child that was running, if one was',
+      },
+      {
+        name: 'process of drivers by others',
+        value: median(samples.map(({ driversMb }) => driversMb)),
+        unit: 'MB',
+        note: 'there only while a component of such a type is attached',
       },
       {
         name: 'growth in the second half',
