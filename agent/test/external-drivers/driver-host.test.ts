@@ -95,6 +95,7 @@ describe('the process of drivers by others', () => {
     const bench = await withOdd(sensor('odd', body));
     await goesOn(bench, 2, 3);
     expect(bench.status(3)).toBe('OK');
+    expect(new Set(bench.values(3))).toEqual(new Set([0]));
     expect(bench.log.some((line) => line.includes('pong') && line.includes('"componentId":3'))).toBe(true);
     expect(bench.log.filter((line) => line.includes('pong')).length).toBeLessThan(45);
   });
