@@ -73,7 +73,7 @@ describe('simulated GPIO', () => {
     const chip = await makeGpioChip(vm);
     expect(await vm.sh('gpiodetect')).toContain('[pinctrl-bcm2711] (54 lines)');
     expect(await vm.sh('gpiofind GPIO17')).toBe(`${chip.device.slice('/dev/'.length)} 17\n`);
-    expect(await vm.sh('cat /sys/class/gpio/gpiochip*/label')).toBe('pinctrl-bcm2711\n');
+    expect(await vm.sh('cat /sys/class/gpio/gpiochip*/label')).toContain('pinctrl-bcm2711\n');
     await chip.pull(17, 'pull-up');
     expect(await vm.sh('gpioget pinctrl-bcm2711 17')).toBe('1\n');
     await chip.pull(17, 'pull-down');
@@ -83,7 +83,7 @@ describe('simulated GPIO', () => {
     await driven;
     await chip.until(17, 0, 5_000);
     await chip.remove();
-    expect(await vm.sh('gpiodetect')).toBe('');
+    expect(await vm.sh('gpiodetect')).not.toContain('pinctrl-bcm2711');
   });
 });
 

@@ -97,7 +97,8 @@ describe.skipIf(deb === null)('the package, from apt to purge (skipped with ARES
 exec >/var/lib/ares-agent/try.out 2>&1
 set -eu
 gpioset --mode=time --sec=1 ${chip.device.slice('/dev/'.length)} 17=1 && echo character device
-base=$(cat /sys/class/gpio/gpiochip*/base)
+# A board has other chips too.
+base=$(cat "$(dirname "$(grep -l bcm2711 /sys/class/gpio/gpiochip*/label)")/base")
 echo $((base + 18)) >/sys/class/gpio/export
 line=/sys/class/gpio/gpio$((base + 18))
 for try in $(seq 50); do [ -w $line/direction ] && break; sleep 0.1; done
