@@ -4,6 +4,7 @@ import type { BleLink } from '@ares/protocol/ble';
 import { build } from 'esbuild';
 import { connectWithin } from '../../cloud/src/phone/simulated-phone.ts';
 import { root } from '../support/repository.ts';
+import { startPhoneRelay } from './phone-relay.ts';
 import { GUEST_SHARE, type Vm } from './vm.ts';
 
 /** What stands for a phone's Bluetooth in the guest, on its second controller. */
@@ -16,6 +17,7 @@ export interface LabPhone {
    * @throws {BleError} LINK_LOST when there is none in time
    */
   connect(withinMs?: number): Promise<BleLink>;
+  close(): void;
 }
 
 const FIND_WITHIN_MS = 90_000;
@@ -30,12 +32,19 @@ export async function startPhone(vm: Vm, central: Central): Promise<LabPhone> {
   await vm.sh(`
     for try in $(seq 300); do journalctl -u lab-phone -o cat | grep -q ^ready && exit 0; sleep 0.2; done
     journalctl -u lab-phone >&2; exit 1`);
+  return await connectPhone(vm);
+}
+
+/** The phone of a machine whose bridge runs already, as in one that was saved with it. */
+export async function connectPhone(vm: Vm): Promise<LabPhone> {
+  const relay = await startPhoneRelay(vm.phoneSocket, join(vm.share, 'phone.sock'));
   return {
     connect: (withinMs = FIND_WITHIN_MS) =>
-      connectWithin(vm.phoneSocket, withinMs).catch(async (error: Error) => {
-        error.message += `\n${await vm.sh('journalctl -u lab-phone -o cat | tail -20')}`;
+      connectWithin(relay.socketPath, withinMs).catch(async (error: Error) => {
+        error.message += `\n${await vm.sh("journalctl -u lab-phone -u 'ares-agent*' -o cat | tail -40")}`;
         throw error;
       }),
+    close: () => relay.close(),
   };
 }
 

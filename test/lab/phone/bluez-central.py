@@ -51,10 +51,7 @@ class Port:
             self.buffer += more
 
     def send(self, kind, content=b""):
-        try:
-            os.write(self.fd, struct.pack(">BH", kind, len(content)) + content)
-        except BlockingIOError:
-            log("nobody listens any more")
+        os.write(self.fd, struct.pack(">BH", kind, len(content)) + content)
 
 
 def log(*words):
@@ -119,8 +116,8 @@ async def main():
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         log("ended:", reason)
-        if reason is not None:
-            port.send(DISCONNECT, reason.encode()[:200])
+        # Exactly one for each connection, whoever ended it.
+        port.send(DISCONNECT, (reason or "").encode()[:200])
 
 
 asyncio.run(main())
