@@ -3,7 +3,7 @@ import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
 import { agentPackage } from './layers/package.ts';
 import type { Machine } from './qemu.ts';
-import { missingRequirements } from './requirements.ts';
+import { labArchitecture, missingRequirements } from './requirements.ts';
 import { removeLeftovers } from './vm.ts';
 
 declare module 'vitest' {
@@ -19,11 +19,12 @@ declare module 'vitest' {
 
 /** Builds what the cases start from, once for all of them. */
 export default async function setup(project: TestProject): Promise<void> {
-  const missing = missingRequirements();
+  const architecture = labArchitecture();
+  const missing = missingRequirements(architecture);
   if (missing.length > 0) throw new Error(`the lab needs ${missing.join(', ')}`);
   removeLeftovers();
-  const machine = await buildMachine();
-  const agent = await agentPackage(machine.architecture);
+  const machine = await buildMachine(architecture);
+  const agent = await agentPackage(architecture);
   const installed = agent === undefined ? null : await installedLayer(machine, agent);
   project.provide('labMachine', plain(machine));
   project.provide('labInstalled', installed === null ? null : plain(installed));

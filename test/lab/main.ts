@@ -5,11 +5,15 @@ import { root } from '../support/repository.ts';
 import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
 import { agentPackage } from './layers/package.ts';
-import { missingRequirements } from './requirements.ts';
+import { labArchitecture, missingRequirements } from './requirements.ts';
 import { Vm } from './vm.ts';
 
-const [verb, ...args] = process.argv.slice(2);
-const missing = missingRequirements();
+/** What the machine of a Pi's own architecture shows, at ten times the price: what depends on the architecture. */
+const CASES_OF_ARM64 = ['00-boot', '01-onboarding', '04-gpio', '06-service'];
+
+const { architecture, words } = withoutArchitecture(process.argv.slice(2));
+const [verb, ...args] = words;
+const missing = missingRequirements(architecture);
 if (missing.length > 0) {
   // In continuous integration the packages are installed first, so that there it is a failure.
   console.error(`Skipped: the lab needs ${missing.join(', ')}.`);
@@ -17,18 +21,31 @@ if (missing.length > 0) {
 } else if (verb === 'run') {
   process.exitCode = await runCases(args);
 } else if (verb === 'build') {
-  console.log((await buildMachine()).disk);
+  console.log((await buildMachine(architecture)).disk);
 } else if (verb === 'shell') {
   process.exitCode = await shell(args);
 } else {
-  console.error('run [what Vitest takes] | build | shell [--installed] [--cold] "SCRIPT"');
+  console.error(
+    '[--arch amd64|arm64] run [what Vitest takes] | build | shell [--installed] [--cold] "SCRIPT"',
+  );
   process.exitCode = 2;
 }
 
+/** Takes `--arch ARCHITECTURE` out of the words, wherever it stands. */
+function withoutArchitecture(given: readonly string[]) {
+  const at = given.indexOf('--arch');
+  if (at >= 0) process.env['ARES_LAB_ARCH'] = given[at + 1] ?? '';
+  return {
+    architecture: labArchitecture(),
+    words: at < 0 ? given : [...given.slice(0, at), ...given.slice(at + 2)],
+  };
+}
+
 async function runCases(more: readonly string[]): Promise<number> {
+  const chosen = architecture === 'arm64' && more.length === 0 ? CASES_OF_ARM64 : more;
   const vitest = spawn(
     process.execPath,
-    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'lab', ...more],
+    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'lab', ...chosen],
     { cwd: root, env: { ...process.env, ARES_LAB: '1' }, stdio: 'inherit' },
   );
   return await new Promise((resolve) => vitest.once('exit', (code) => resolve(code ?? 1)));
@@ -37,7 +54,7 @@ async function runCases(more: readonly string[]): Promise<number> {
 /** Runs a script in a machine of its own and prints what it prints. */
 async function shell(words: readonly string[]): Promise<number> {
   const flags = words.filter((word) => word.startsWith('--'));
-  const base = await buildMachine();
+  const base = await buildMachine(architecture);
   const agent = flags.includes('--installed') ? await agentPackage(base.architecture) : undefined;
   const machine = agent === undefined ? base : await installedLayer(base, agent);
   const started = Date.now();

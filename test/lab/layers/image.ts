@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join, relative } from 'node:path';
+import { nodePackage } from '../../../deploy/agent-package/runtime.ts';
 import { root as repository } from '../../support/repository.ts';
 import { command } from '../command.ts';
 import type { Apt } from './apt.ts';
@@ -42,6 +43,7 @@ const MASKED = [
     'fstrim.timer',
     'getty@tty1.service',
     'serial-getty@ttyS0.service',
+    'serial-getty@ttyAMA0.service',
     'systemd-networkd-wait-online.service',
   ],
 ];
@@ -56,11 +58,7 @@ export async function imageLayer(parts: {
   readonly bluetooth: Layer;
 }): Promise<Layer> {
   const { apt, rootfs, kernel, bluetooth } = parts;
-  const node = join(
-    repository,
-    'node_modules',
-    `node-linux-${apt.architecture === 'amd64' ? 'x64' : 'arm64'}`,
-  );
+  const node = nodePackage(apt.architecture);
   const own = globSync(join(guestFiles, '**/*'))
     .filter((file) => lstatSync(file).isFile())
     .toSorted();

@@ -2,11 +2,16 @@ import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { command } from '../command.ts';
-import type { Apt } from './apt.ts';
+import { type Apt, openApt } from './apt.ts';
 import { type Layer, layer } from './layer.ts';
 
 /** Files of Debian's kernel source that are built as modules, as `guest-kernel/Kbuild` says. */
-const FROM_DEBIAN = ['kernel/irq/irq_sim.c', 'drivers/gpio/gpio-sim.c', 'drivers/iio/humidity/dht11.c'];
+const FROM_DEBIAN = [
+  'kernel/irq/irq_sim.c',
+  'drivers/gpio/gpio-sim.c',
+  'drivers/iio/humidity/dht11.c',
+  'drivers/bluetooth/hci_vhci.c',
+];
 
 const sources = join(import.meta.dirname, '../guest-kernel');
 
@@ -36,11 +41,13 @@ export async function kernelLayer(apt: Apt): Promise<KernelLayer> {
           `linux-image-${release}`,
           `linux-headers-${release}`,
           `linux-headers-${numbers}-common`,
-          `linux-kbuild-${numbers}`,
           `linux-source-${series}=${version}`,
         ],
         folder,
       );
+      // The tools of the build run here, whatever they build for.
+      const here = apt.architecture === 'amd64' ? apt : await openApt('amd64');
+      await here.download([`linux-kbuild-${numbers}`], folder);
       const unpack = (name: string, into: string) =>
         Promise.all(
           globSync(join(folder, name)).map((file) => command('dpkg', ['-x', file, join(folder, into)])),

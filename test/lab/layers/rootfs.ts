@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { command } from '../command.ts';
 import type { Apt } from './apt.ts';
+import { whileRunnable } from './foreign.ts';
 import { type Layer, layer } from './layer.ts';
 
 /** What a Raspberry Pi OS Lite has of this and the product or its cases touch, and the tools of the cases. */
@@ -41,23 +42,24 @@ export async function rootfsLayer(apt: Apt): Promise<Layer> {
   return await layer({
     name: `rootfs-${apt.architecture}`,
     inputs: [apt.suite, ...PACKAGES, ...closure],
-    build: async (folder) => {
-      await command(
-        'mmdebstrap',
-        [
-          '--variant=minbase',
-          `--architectures=${apt.architecture}`,
-          `--include=${PACKAGES.join(',')}`,
-          '--dpkgopt=path-exclude=/usr/share/doc/*',
-          '--dpkgopt=path-exclude=/usr/share/man/*',
-          '--dpkgopt=path-exclude=/usr/share/locale/*',
-          apt.suite,
-          join(folder, 'rootfs.tar'),
-          apt.sources,
-        ],
-        // The time in the files does not depend on when the layer was made.
-        { env: { SOURCE_DATE_EPOCH: '1700000000' } },
-      );
-    },
+    build: (folder) =>
+      whileRunnable(apt.architecture, async () => {
+        await command(
+          'mmdebstrap',
+          [
+            '--variant=minbase',
+            `--architectures=${apt.architecture}`,
+            `--include=${PACKAGES.join(',')}`,
+            '--dpkgopt=path-exclude=/usr/share/doc/*',
+            '--dpkgopt=path-exclude=/usr/share/man/*',
+            '--dpkgopt=path-exclude=/usr/share/locale/*',
+            apt.suite,
+            join(folder, 'rootfs.tar'),
+            apt.sources,
+          ],
+          // The time in the files does not depend on when the layer was made.
+          { env: { SOURCE_DATE_EPOCH: '1700000000' } },
+        );
+      }),
   });
 }
