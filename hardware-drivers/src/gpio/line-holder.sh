@@ -2,7 +2,7 @@
 # Keeps one GPIO line an output, by gpioset of libgpiod, and outlives whoever started it: the kernel gives a line of
 # the character device back as soon as the process that asked for it ends.
 #   line-holder.sh FOLDER 0|1      brings the line to the level, by the holder at work or by a new one; 0 when it is held
-#   line-holder.sh FOLDER release  ends the holder and gives the line back
+#   line-holder.sh FOLDER release  ends the holder, gives the line back and removes FOLDER: nobody starts another by it
 # FOLDER/line   API CHIP OFFSET SAFE TOOL: major version of libgpiod's tools, where the line is, level to fall back to
 # FOLDER/value  FIFO for levels, one a line; the holder has it open for both, so that no writer ever waits
 # FOLDER/state  LEVEL HOLDER SETTER: what is held and the processes that do; "-" while it changes, "failed"
@@ -77,7 +77,8 @@ release() {
   fi
   # What a holder that was killed has left behind.
   read_state && { holds "$setter" 0 || holds "$setter" 1; } && kill -KILL "$setter"
-  rm -f state
+  folder=$PWD
+  cd / && rm -rf "$folder"
 }
 
 let_go() {

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -165,6 +165,17 @@ describe('an output of the character device', () => {
     process.kill(wires.owner(17)!.pid, 'SIGKILL');
     await vi.waitFor(() => expect(wires.owner(17)).toBeUndefined());
     await expect(line.read()).rejects.toMatchObject({ code: 'IO_FAILED' });
+  });
+
+  it('is not held again by a guard that still knows it, once it was given back', async () => {
+    const { chip, wires, script } = await bench();
+    const { path } = chip.safeOutput(17);
+    await chip.openOutput(17);
+    await script(17, 'release');
+    await vi.waitFor(() => expect(wires.owner(17)).toBeUndefined());
+    expect(existsSync(path)).toBe(false);
+    await (await chip.openOutput(22)).write(true);
+    expect(wires.owner(17)).toBeUndefined();
   });
 
   it('can become an input once it is closed', async () => {
