@@ -87,7 +87,7 @@ function createProgram(): Command {
 
   common(program.command('doctor'))
     .description('Collect what somebody who helps needs to know, without secrets, in one file.')
-    .option('--output <file>', 'name of the .tar.gz (default: in the present folder)')
+    .option('--output <file>', 'name of the .tar.gz (default: in the present folder, or in /tmp)')
     .action(async (flags: CommonFlags & { output?: string }) => {
       const { doctor } = await import('./doctor.ts');
       await doctor(configOf(flags), flags);

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import {
+  accessSync,
   chmodSync,
+  constants,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -62,19 +64,28 @@ const programs: Readonly<Record<string, readonly (readonly [string, ...string[]]
   'system.txt': [['uname', '-a'], ['cat', '/etc/os-release'], ['uptime']],
 };
 
-/** Collects what somebody who helps needs to know, and nothing secret. Answers the file. */
-export async function doctor(config: AgentConfig, flags: { readonly output?: string }): Promise<string> {
+/**
+ * Collects what somebody who helps needs to know, and nothing secret. Answers the file.
+ *
+ * @param flags.output its name; without it the file goes to `folder`, or to a new one in the folder for temporary
+ * files where `folder` cannot be written: by sudo this runs as the agent's user in the folder of somebody else
+ */
+export async function doctor(
+  config: AgentConfig,
+  flags: { readonly output?: string },
+  folder: string = process.cwd(),
+): Promise<string> {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
   const name = `ares-agent-doctor-${stamp}`;
-  const output = resolve(flags.output ?? `${name}.tar.gz`);
+  const output = resolve(flags.output ?? join(writable(folder), `${name}.tar.gz`));
   const home = mkdtempSync(join(tmpdir(), 'ares-doctor-'));
   try {
-    const folder = join(home, name);
-    mkdirSync(folder, { mode: 0o700 });
+    const content = join(home, name);
+    mkdirSync(content, { mode: 0o700 });
     const redact = createRedactor(config.stateDir);
     for (const [file, make] of Object.entries(sectionsOf(config))) {
       const text = await make().catch((cause: unknown) => `This part could not be made: ${String(cause)}`);
-      writeFileSync(join(folder, file), `${redact(text).trimEnd()}\n`, { mode: 0o600 });
+      writeFileSync(join(content, file), `${redact(text).trimEnd()}\n`, { mode: 0o600 });
     }
     await pack(output, home, name);
   } finally {
@@ -82,6 +93,15 @@ export async function doctor(config: AgentConfig, flags: { readonly output?: str
   }
   process.stdout.write(`${output}\nNothing secret is in it; look at it before you send it.\n`);
   return output;
+}
+
+function writable(folder: string): string {
+  try {
+    accessSync(folder, constants.W_OK);
+    return folder;
+  } catch {
+    return mkdtempSync(join(tmpdir(), 'ares-doctor-'));
+  }
 }
 
 async function pack(output: string, home: string, name: string): Promise<void> {
