@@ -73,6 +73,16 @@ END
     });
     await chip.until(PUMP, 0, 60_000);
   };
+  /** What an adapter still has when its agent has ended; no other one can have it. */
+  const letLinesGo = () =>
+    vm.sh(`
+      systemctl stop ares-agent
+      for line in /run/ares-agent/lines/gpio*/; do
+        [ ! -e "$line/line" ] || sh /run/ares-agent/lines/line-holder.sh "$line" release
+      done
+      for line in /sys/class/gpio/gpio[0-9]*; do
+        [ ! -e "$line" ] || echo "\${line##*gpio}" >/sys/class/gpio/unexport
+      done`);
   /** Runs the script while the pump is on; ms until it is off, as the guest's clock has it. */
   const offAfter = async (script: string, withinMs: number): Promise<number> => {
     await vm.sh(script);
@@ -109,15 +119,7 @@ END
 
   describe.each(['chardev', 'sysfs'] as const)('driven by %s', (gpio) => {
     beforeAll(async () => {
-      // What the other adapter still has.
-      await vm.sh(`
-        systemctl stop ares-agent
-        for line in /run/ares-agent/lines/gpio*/; do
-          [ ! -e "$line/line" ] || sh /run/ares-agent/lines/line-holder.sh "$line" release
-        done
-        for line in /sys/class/gpio/gpio[0-9]*; do
-          [ ! -e "$line" ] || echo "\${line##*gpio}" >/sys/class/gpio/unexport
-        done`);
+      await letLinesGo();
       await start({ gpio });
     });
 
@@ -190,6 +192,7 @@ END
   });
 
   it('is off before a reboot takes place, and after it', async () => {
+    await letLinesGo();
     await start({ gpio: 'auto' });
     await switchOn(LONG_RUN_MS);
     await vm.sh(`
