@@ -69,6 +69,12 @@ describe.skipIf(!isRoot)('the launcher, called by root (skipped for others)', ()
     expect(readFileSync(file, 'utf8')).toBe('of root');
   });
 
+  it('lets doctor read the journal, and nothing else', () => {
+    write('lib/runtime/bin/node', '#!/bin/sh\nid -Gn\n');
+    expect(launch('doctor').stdout.split(/\s+/)).toContain('systemd-journal');
+    expect(launch('status').stdout.trim().split(' ')).toEqual(['nogroup']);
+  });
+
   it('says which trust file is not there', () => {
     const { stderr, status } = launch('factory-init', '--trust', join(folder, 'none.json'));
     expect(stderr).toContain('none.json');
