@@ -50,6 +50,7 @@ async function measure(of: BenchCloud, library: 'stoprocent' | 'abandonware', ce
   const pss = (await vm.sh(`awk '/^Pss:/ { print $2 }' /proc/$(${RADIO})/smaps_rollup`)).trim();
   const back: string[] = [];
   for (let kill = 0; kill < 4; kill += 1) back.push(await killRadio(vm, phone, device));
+  phone.close();
   times.sort((one, other) => one - other);
   const median = times[Math.floor(times.length / 2)]?.toFixed(1);
   return [

@@ -67,5 +67,6 @@ describe.each(['bluez', 'noble'] as const)('a phone with %s and an installed dev
       async () => (await guest.sh('pgrep -fc "child ble" || true')).trim() === '0',
     );
     await expect(phone.connect(0)).rejects.toMatchObject({ code: 'LINK_LOST' });
+    phone.close();
   });
 });

@@ -26,6 +26,7 @@ beforeAll(async () => {
   await device.reaches('UNPROVISIONED');
 });
 afterAll(async () => {
+  phone?.close();
   await vm?.stop();
   await cloud?.stop();
   home.remove();
