@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ProblemError } from '@ares/protocol';
@@ -48,12 +49,19 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
     console.log(`seed ${random.seed} (ARES_SEED=${random.seed} repeats it)`);
     const cloud = await startCluster(join(home.path, 'cloud-home'));
     cluster = cloud;
-    const record = join(home.path, 'record.txt');
+    const ran = new Map<number, number[]>();
+    const recorder = createSocket('udp4', (datagram) => {
+      const [n, at] = datagram.toString().split(' ').map(Number) as [number, number];
+      ran.set(n, [...(ran.get(n) ?? []), at]);
+    });
+    recorder.bind(0, '127.0.0.1');
+    await once(recorder, 'listening');
+    closers.push(async () => void recorder.close());
     const claimed = await claimWith({
       folder: join(home.path, 'device'),
       cluster: cloud,
       definition,
-      component: { pins: { line: 17 }, config: { file: record } },
+      component: { pins: { line: 17 }, config: { port: recorder.address().port } },
     });
     device = claimed;
     const intruder = await cloud.connectService('ares-duplicates');
@@ -90,7 +98,7 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
           body: {
             componentId: claimed.componentId,
             action: 'mark',
-            args: { n: sent, durationMs: 10 },
+            args: { n: sent, durationMs: 100 },
             ttlSeconds: TTL_SECONDS,
           },
         });
@@ -114,13 +122,6 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
       120_000,
     );
 
-    const ran = new Map<number, number[]>();
-    if (existsSync(record)) {
-      for (const line of readFileSync(record, 'utf8').trim().split('\n')) {
-        const [n, at] = line.split(' ').map(Number) as [number, number];
-        ran.set(n, [...(ran.get(n) ?? []), at]);
-      }
-    }
     const rows = await commands();
     const byStatus = Map.groupBy(rows, ({ status }) => status);
     console.log(
