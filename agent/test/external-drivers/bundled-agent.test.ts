@@ -13,6 +13,8 @@ import { attached, startDriversBench } from '../support/drivers-bench.ts';
 import { until } from '../support/fake-clock.ts';
 
 const run = promisify(execFile);
+/** Not the settings of the npm that runs these tests: they are of this repository. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const example = path('../../../hardware-drivers/examples/motion');
 let dir: string;
@@ -23,9 +25,9 @@ beforeAll(async () => {
   await run(process.execPath, build);
   cpSync(example, join(dir, 'motion'), { recursive: true });
   // As published: what `npm pack` makes, installed where the settings look for packages.
-  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: example });
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: example, env });
   const quiet = ['--silent', '--offline', '--no-audit', '--no-fund', '--prefix', join(dir, 'device')];
-  await run('npm', ['install', ...quiet, join(dir, stdout.trim())]);
+  await run('npm', ['install', ...quiet, join(dir, stdout.trim())], { env });
 }, 60_000);
 /** Drivers as the agent composes them from these settings. */
 const composed = (drivers: Record<string, string>) =>

@@ -127,6 +127,7 @@ describe('registering a device', () => {
       { component_type: 'dht22', role: 'data' },
       { component_type: 'led', role: 'line' },
       { component_type: 'pump', role: 'line' },
+      { component_type: 'relay', role: 'line' },
     ]);
   });
 });
