@@ -62,6 +62,7 @@ async function measure(of: BenchCloud): Promise<void> {
     onEvent: () => undefined,
   });
   row('Bluetooth connected until the phone is told', (performance.now() - pairing) / 1_000, 's');
+  phone.close();
   await device.reaches('OPERATING');
   await vm.sh(`systemd-run -q --unit=idle-node /usr/lib/ares-agent/runtime/bin/${IDLE}`);
   await wait(minutes * 60_000);
