@@ -2,24 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRegistrationLine } from '@ares/protocol';
+import type { DeviceStatus } from '../../agent/src/lifecycle/status.ts';
 import type { BenchCloud } from '../bench/bench-cloud.ts';
 import { eventually } from '../support/ares-process.ts';
+import { askAgentStatus } from './agent-status.ts';
 import { becomeBoard, raspberryPi4 } from './board.ts';
 import { GUEST_SHARE, type Vm } from './vm.ts';
-
-/** What `ares-agent status --json` says, as far as the cases look. */
-export interface AgentStatus {
-  readonly running: boolean;
-  readonly state: string;
-  readonly why: string;
-}
 
 /** The installed agent of a guest, known to a cloud. */
 export interface LabDevice {
   readonly deviceUuid: string;
   /** Of the label; changes at each release. */
   setupCode(): Promise<string>;
-  status(): Promise<AgentStatus>;
+  status(): Promise<DeviceStatus>;
   /** Waits for a state of the agent that runs. @throws with the journal when it is late */
   reaches(state: string, withinMs?: number): Promise<void>;
   journal(): Promise<string>;
@@ -52,7 +47,7 @@ export async function makeDevice(
   await cloud.admin.preregister({ body: registration.value });
   await vm.sh('systemctl restart ares-agent');
 
-  const status = async () => JSON.parse(await vm.sh('ares-agent status --json')) as AgentStatus;
+  const status = () => askAgentStatus(vm);
   const journal = () => vm.sh("journalctl -u 'ares-agent*' -o cat --no-pager | tail -60");
   return {
     deviceUuid: registration.value.deviceUuid,
@@ -66,8 +61,7 @@ export async function makeDevice(
         `the agent is ${state}`,
         async () => {
           last = await status().catch((error: unknown) => error);
-          const { running, state: now } = last as AgentStatus;
-          return running === true && now === state;
+          return (last as DeviceStatus).state === state;
         },
         withinMs,
       ).catch(async (error: unknown) => {

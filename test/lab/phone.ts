@@ -17,6 +17,8 @@ export interface LabPhone {
    * @throws {BleError} LINK_LOST when there is none in time
    */
   connect(withinMs?: number): Promise<BleLink>;
+  /** Where phones of other processes connect, once each. */
+  readonly socketPath: string;
   close(): void;
 }
 
@@ -44,6 +46,7 @@ export async function connectPhone(vm: Vm): Promise<LabPhone> {
         error.message += `\n${await vm.sh("journalctl -u lab-phone -u 'ares-agent*' -o cat | tail -40")}`;
         throw error;
       }),
+    socketPath: relay.socketPath,
     close: () => relay.close(),
   };
 }
