@@ -46,7 +46,7 @@ async function runCases(more: readonly string[]): Promise<number> {
   const vitest = spawn(
     process.execPath,
     [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'lab', ...chosen],
-    { cwd: root, env: { ...process.env, ARES_LAB: '1' }, stdio: 'inherit' },
+    { cwd: root, env: { ...process.env, ARES_LAB: process.env['ARES_LAB'] ?? '1' }, stdio: 'inherit' },
   );
   return await new Promise((resolve) => vitest.once('exit', (code) => resolve(code ?? 1)));
 }

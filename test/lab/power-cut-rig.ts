@@ -1,13 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectWithin, pairVirtualPi } from '../../cloud/src/phone/simulated-phone.ts';
+import { parseRegistrationLine } from '@ares/protocol';
+import type { BleLink } from '@ares/protocol/ble';
+import type { Client } from '@ares/protocol/http';
+import type { DeviceStatus } from '../../agent/src/lifecycle/status.ts';
+import { pairVirtualPi } from '../../cloud/src/phone/simulated-phone.ts';
 import { type BenchCloud, startBenchCloud } from '../bench/bench-cloud.ts';
 import { eventually } from '../support/ares-process.ts';
 import type { SeededRandom } from '../support/random.ts';
+import { askAgentStatus } from './agent-status.ts';
 import { type DataDisk, makeDataDisk } from './data-disk.ts';
-import type { AgentStatus } from './lab-device.ts';
-import { startPhone } from './phone.ts';
+import { connectPhone, type LabPhone, startPhone } from './phone.ts';
 import type { Machine } from './qemu.ts';
 import { GUEST_SHARE, Vm } from './vm.ts';
 
@@ -24,6 +28,8 @@ export interface Stored {
 /** An installed device whose state lies on a disk of its own, a cloud, and the plug. */
 export interface PowerCutRig {
   readonly cloud: BenchCloud;
+  /** While the power is on. */
+  machine(): Vm;
   /** Starts the machine on the disk as the last cut left it, and the agent, without waiting for it. */
   powerOn(): Promise<void>;
   /** The plug is pulled; the disk keeps what was flushed and, on a shuffled one, some of the rest. */
@@ -32,8 +38,12 @@ export interface PowerCutRig {
   settled(): Promise<string>;
   /** The line that the owner registers the device with. Makes the device trust the cloud on first use. */
   registrationLine(): Promise<string>;
+  /** Tells the cloud of the device, and gives its UUID. */
+  register(): Promise<string>;
+  /** Connects over the air to the device. @throws {BleError} LINK_LOST when it does not advertise */
+  connect(withinMs?: number): Promise<BleLink>;
   /** A whole claim by phone, over the air. @param onEvent told of each step that the phone sees */
-  pair(onEvent?: () => void): Promise<void>;
+  pair(onEvent?: () => void, client?: Client): Promise<void>;
   /** Files of the state directory that hold credentials, or were set aside as damaged. */
   files(kind: 'credentials' | 'damaged'): Promise<string[]>;
   /** Cuts the way to the cloud. It is back after the next power-on. */
@@ -43,20 +53,33 @@ export interface PowerCutRig {
   close(): Promise<void>;
 }
 
-export async function makePowerCutRig(installed: Machine, random: SeededRandom): Promise<PowerCutRig> {
+export interface PowerCutSetup {
+  /** Settings of the agent besides those of the rig. */
+  readonly settings?: object;
+  /** What is around the device when its power comes on: lines, other programs. */
+  around?(vm: Vm): Promise<void>;
+}
+
+export async function makePowerCutRig(
+  installed: Machine,
+  random: SeededRandom,
+  setup: PowerCutSetup = {},
+): Promise<PowerCutRig> {
   const folder = mkdtempSync(join(tmpdir(), 'ares-power-'));
   const cloud = await startBenchCloud({ home: join(folder, 'cloud') });
   const disk = await makeDataDisk(folder);
   const ready = { ...installed, disk: join(folder, 'ready.qcow2') };
   let vm: Vm | undefined;
+  let phone: LabPhone | undefined;
   const close = async () => {
+    phone?.close();
     await vm?.stop();
     await disk.close();
     await cloud.stop();
     if (process.env['ARES_KEEP'] === undefined) rmSync(folder, { recursive: true });
   };
   try {
-    await prepare(installed, cloud, ready.disk);
+    await prepare(installed, cloud, ready.disk, setup.settings);
   } catch (error) {
     await close();
     throw error;
@@ -65,16 +88,29 @@ export async function makePowerCutRig(installed: Machine, random: SeededRandom):
     if (vm === undefined) throw new Error('the power is off');
     return vm;
   };
-  const status = async () => JSON.parse(await on().sh('ares-agent status --json')) as AgentStatus;
+  const connect = (withinMs?: number) => {
+    if (phone === undefined) throw new Error('the power is off');
+    return phone.connect(withinMs);
+  };
+  const registrationLine = async () => {
+    const made = await on().sh('ares-agent factory-init --trust /root/trust.json --json');
+    return (JSON.parse(made) as { registrationLine: string }).registrationLine;
+  };
+  const status = () => askAgentStatus(on());
   return {
     cloud,
     close,
+    machine: on,
+    connect,
     powerOn: async () => {
       vm = await Vm.start(ready, { ports: [cloud.devicePort, cloud.mqttPort] });
+      phone = await connectPhone(vm);
+      await setup.around?.(vm);
       await mountState(vm, disk);
       await vm.sh('systemctl start --no-block ares-agent');
     },
     pullPlug: async () => {
+      phone?.close();
       const lost = await disk.pullPlug(on(), random.pick(['drop', 'shuffle'] as const), random);
       await on().stop();
       vm = undefined;
@@ -88,29 +124,31 @@ export async function makePowerCutRig(installed: Machine, random: SeededRandom):
         'the device is claimable or provisioned',
         async () => {
           last = await status().catch(String);
-          const { running, state } = last as AgentStatus;
-          return running === true && stays.includes(state);
+          return stays.includes((last as DeviceStatus).state);
         },
         PATIENCE_MS,
       ).catch(async () => {
         const journal = await on().sh("journalctl -u 'ares-agent*' -o cat --no-pager | tail -40");
         throw new Error(`the device does not come to rest: ${JSON.stringify(last)}\n${journal}`);
       });
-      return (last as AgentStatus).state;
+      return (last as DeviceStatus).state;
     },
-    registrationLine: async () => {
-      const made = await on().sh('ares-agent factory-init --trust /root/trust.json --json');
-      return (JSON.parse(made) as { registrationLine: string }).registrationLine;
+    registrationLine,
+    register: async () => {
+      const line = await registrationLine();
+      const parsed = parseRegistrationLine(line);
+      if (!parsed.ok) throw new Error(`no registration line: ${line}`);
+      await cloud.admin.preregister({ body: parsed.value });
+      return parsed.value.deviceUuid;
     },
-    pair: async (onEvent = () => {}) => {
-      const guest = on();
-      const label = JSON.parse(await guest.sh('ares-agent label --json')) as { setupCode: string };
+    pair: async (onEvent = () => {}, client = cloud.owner) => {
+      const label = JSON.parse(await on().sh('ares-agent label --json')) as { setupCode: string };
       // An owner may claim twenty times an hour; this one does it more often than people do.
       await cloud.database.query('delete from claim_attempts');
       await pairVirtualPi({
-        link: await connectWithin(guest.phoneSocket, PATIENCE_MS),
+        link: await connect(PATIENCE_MS),
         setupCode: label.setupCode,
-        client: cloud.owner,
+        client,
         wifi: undefined,
         components: [{ componentType: 'cpu' }],
         onEvent,
@@ -138,15 +176,22 @@ export async function makePowerCutRig(installed: Machine, random: SeededRandom):
 }
 
 /** The installed machine with its agent stopped and its state gone, and a phone that listens. */
-async function prepare(installed: Machine, cloud: BenchCloud, disk: string): Promise<void> {
+async function prepare(
+  installed: Machine,
+  cloud: BenchCloud,
+  disk: string,
+  settings: object | undefined,
+): Promise<void> {
   await using vm = await Vm.start(installed);
-  await startPhone(vm, 'noble');
+  const phone = await startPhone(vm, 'noble');
+  phone.close();
   writeFileSync(join(vm.share, 'trust.json'), JSON.stringify(cloud.trust));
   const config = {
     radioSocket: '/run/ares-agent-radio.sock',
     wifi: 'none',
     sampleIntervalMs: 500,
     operating: { reconnectSpreadMs: 500, batchAfterMs: 1_000 },
+    ...settings,
   };
   writeFileSync(join(vm.share, 'config.json'), JSON.stringify(config));
   await vm.sh(`

@@ -1,18 +1,23 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { makeGpioChip } from '../gpio-sim.ts';
+import { installLog } from '../layers/installed.ts';
 import { Vm } from '../vm.ts';
 
 const deb = inject('labPackage');
+const machine = inject('labInstalled');
+const LATER = '/root/later.deb';
 
-describe.skipIf(deb === null)('the package, from apt to purge (skipped with ARES_DEB=none)', () => {
+describe.skipIf(machine === null)('the package, from apt to purge (skipped with ARES_DEB=none)', () => {
   let vm: Vm;
   let work: string;
   const show = async (property: string) => (await vm.sh(`systemctl show -P ${property} ares-agent`)).trim();
-  const label = () => vm.sh('ares-agent label --json');
+  /** What makes a device this one. */
+  const identity = () =>
+    vm.sh('cd /var/lib/ares-agent && sha256sum identity.json identity-key.pem setup-code');
   const isRunning = () =>
     vm.sh(`
       for try in $(seq 600); do
@@ -36,8 +41,7 @@ describe.skipIf(deb === null)('the package, from apt to purge (skipped with ARES
 
   beforeAll(async () => {
     work = mkdtempSync(join(tmpdir(), 'ares-upgrade-'));
-    vm = await Vm.start(inject('labMachine'));
-    await vm.copyIn(deb as string, '/root/ares-agent.deb');
+    vm = await Vm.start(machine!);
   });
 
   afterAll(async () => {
@@ -46,11 +50,8 @@ describe.skipIf(deb === null)('the package, from apt to purge (skipped with ARES
   });
 
   it('is installed by apt, runs, and prints the label that `ares-agent label` shows again', async () => {
-    const said = await vm.sh('apt-get install -y --no-install-recommends /root/ares-agent.deb', {
-      timeoutMs: 300_000,
-    });
-    const { setupCode } = JSON.parse(await label()) as { setupCode: string };
-    expect(said).toContain(setupCode);
+    const { setupCode } = JSON.parse(await vm.sh('ares-agent label --json')) as { setupCode: string };
+    expect(installLog(machine!)).toContain(setupCode);
     expect(await show('ActiveState')).toBe('active');
     expect(await show('Type')).toBe('notify');
     expect(await show('User')).toBe('ares-agent');
@@ -159,27 +160,27 @@ END
   });
 
   it('is upgraded by a later version: stopped first, the same device afterwards, running', async () => {
-    const before = { label: await label(), pid: await show('MainPID') };
-    await vm.copyIn(laterVersion(deb as string, work), '/root/later.deb');
-    await vm.sh('dpkg -i /root/later.deb', { timeoutMs: 300_000 });
+    const before = { identity: await identity(), pid: await show('MainPID') };
+    await vm.copyIn(laterVersion(deb!, work), LATER);
+    await vm.sh(`dpkg -i ${LATER}`, { timeoutMs: 300_000 });
     await isRunning();
     expect(await vm.sh('dpkg -s ares-agent')).toContain('Version: 99.0.0');
-    expect(await label()).toBe(before.label);
+    expect(await identity()).toBe(before.identity);
     expect(await show('MainPID')).not.toBe(before.pid);
   });
 
   it('leaves its state when it is removed, and is the same device when it comes back', async () => {
-    const before = await label();
-    await vm.sh('apt-get remove -y ares-agent');
+    const before = await identity();
+    await vm.sh('dpkg --remove ares-agent');
     expect(await vm.sh('ls /var/lib/ares-agent')).toContain('identity.json');
     expect((await vm.run('pgrep -u ares-agent node')).status).toBe(1);
-    await vm.sh('dpkg -i /root/later.deb', { timeoutMs: 300_000 });
+    await vm.sh(`dpkg -i ${LATER}`, { timeoutMs: 300_000 });
     await isRunning();
-    expect(await label()).toBe(before);
+    expect(await identity()).toBe(before);
   });
 
   it('erases its state when it is purged', async () => {
-    await vm.sh('apt-get purge -y ares-agent');
+    await vm.sh('dpkg --purge ares-agent');
     const left = await vm.sh(
       'ls -d /var/lib/ares-agent /etc/ares-agent /run/ares-agent /usr/lib/ares-agent /etc/systemd/system/*/ares-agent* 2>/dev/null || true',
     );
@@ -190,7 +191,7 @@ END
   it('is installed without a running systemd, and makes no identity that copies of the image would share', async () => {
     // As in a chroot: the package sees no systemd at work.
     const ran = await vm.run(
-      `unshare --mount sh -c 'mount -t tmpfs none /run/systemd && dpkg -i /root/ares-agent.deb; echo "installed $?"'
+      `unshare --mount sh -c 'mount -t tmpfs none /run/systemd && dpkg -i ${LATER}; echo "installed $?"'
       ls -A /var/lib/ares-agent
       ls /etc/systemd/system/multi-user.target.wants`,
       { timeoutMs: 300_000 },
@@ -201,22 +202,15 @@ END
   });
 });
 
-/** The same package with a higher version number, quickly: its contents stay packed. */
+/** The same package with a higher version number, its files not packed: an emulated machine unpacks them slowly. */
 function laterVersion(file: string, work: string): string {
-  const folder = join(work, 'later');
-  mkdirSync(folder);
-  const ar = (...args: string[]) => execFileSync('ar', args, { cwd: folder });
-  ar('x', file);
-  execFileSync(
-    'sh',
-    [
-      '-c',
-      'mkdir c && tar -xf control.tar.xz -C c && sed -i "s/^Version:.*/Version: 99.0.0/" c/control && rm control.tar.xz && tar -cJf control.tar.xz -C c .',
-    ],
-    {
-      cwd: folder,
-    },
-  );
-  ar('rc', join(work, 'later.deb'), 'debian-binary', 'control.tar.xz', 'data.tar.xz');
+  const run = (script: string) => execFileSync('sh', ['-ec', script], { cwd: work });
+  run(`
+    ar x '${file}'
+    mkdir control && tar -xf control.tar.xz -C control
+    sed -i 's/^Version:.*/Version: 99.0.0/' control/control
+    tar -cJf control.tar.xz -C control .
+    xz -d data.tar.xz
+    ar rc later.deb debian-binary control.tar.xz data.tar`);
   return join(work, 'later.deb');
 }
