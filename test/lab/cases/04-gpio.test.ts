@@ -37,13 +37,36 @@ describe.skipIf(machine === null)('the lines of an installed device, their pulls
       params: { id: device.deviceUuid },
       body: { componentId, action, ...(durationMs !== undefined && { args: { durationMs } }) },
     });
-  /** By an order that the cloud signs; seen from outside of the line. */
+  const orderOn = async (durationMs: number) => (await order('on', durationMs)).commandId;
+  const commandOf = async (commandId: string) => {
+    const { items } = await cloud.owner.listCommands({ params: { id: device.deviceUuid } });
+    return items.find((item) => item.commandId === commandId);
+  };
+  /**
+   * By an order that the cloud signs; seen from outside of the line. A line is low before the order to that is done,
+   * and who switches off wins over who switches on meanwhile: then it is ordered once more, as its owner would.
+   */
   const switchOn = async (durationMs: number) => {
-    const { commandId } = await order('on', durationMs);
-    await chip.until(PUMP, 1, 60_000).catch(async (error: unknown) => {
-      const { items } = await cloud.owner.listCommands({ params: { id: device.deviceUuid } });
-      const command = items.find((item) => item.commandId === commandId);
-      throw new Error(`${JSON.stringify(command)}\n${await device.journal()}`, { cause: error });
+    let commandId = await orderOn(durationMs);
+    const seen = chip.until(PUMP, 1, 60_000);
+    let over = false;
+    const end = () => {
+      over = true;
+    };
+    seen.then(end, end);
+    await eventually(
+      'an order to switch on is not refused',
+      async () => {
+        const status = over ? undefined : (await commandOf(commandId))?.status;
+        if (status === 'REJECTED' || status === 'STALE') commandId = await orderOn(durationMs);
+        return over;
+      },
+      120_000,
+    );
+    await seen.catch(async (error: unknown) => {
+      throw new Error(`${JSON.stringify(await commandOf(commandId))}\n${await device.journal()}`, {
+        cause: error,
+      });
     });
   };
   const switchOff = async () => {
