@@ -59,7 +59,11 @@ export async function startBenchCloud(options: {
     ARES_MQTT_PORT: String(ports.mqtt),
     DATABASE_URL: `postgres://${connection.user}:${encodeURIComponent(connection.password)}@localhost:${connection.port}/${connection.database}?host=${encodeURIComponent(connection.host)}`,
     ARES_LOG_LEVEL: 'warn',
-    ...(profileDir !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDir}` }),
+    // Under Vitest this process has no such option that a child could take over.
+    NODE_OPTIONS: [
+      '--conditions=@ares/source',
+      ...(profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]),
+    ].join(' '),
   };
   const logFile = join(home, 'cloud.log');
   let child = startChild({ program: cloudProgram, args: ['all'], logFile, env });
