@@ -21,6 +21,10 @@ export type Policy =
 /** `public` is for people and apps, `device` the TLS listener for devices. */
 export type Listener = 'public' | 'device';
 
+/** Listeners of a route. */
+export const PUBLIC = ['public'] as const;
+export const DEVICES = ['device'] as const;
+
 export interface Route {
   /** Name in the client and the OpenAPI document. */
   readonly id: string;

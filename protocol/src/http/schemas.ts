@@ -125,3 +125,9 @@ export const command = z
     finishedAt: isoTime.nullable(),
   })
   .meta({ id: 'Command' });
+
+export const password = z.string().min(10, 'must have at least 10 characters').max(200);
+
+/** A zod/mini schema of the device calls, as the contract's schema type. */
+export const shared = <S extends z.core.$ZodType>(schema: S) =>
+  schema as unknown as z.ZodType<z.core.output<S>, z.core.input<S>>;

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+
+/** Longest page that anybody gets. */
+const MAX_PAGE = 200;
+
+/** Query of a paged list, to be spread into the rest of the query: `z.strictObject({ ...pageQuery, status: … })`. */
+export const pageQuery = {
+  /** `nextCursor` of the page before; belongs to the same filters and the same order. */
+  cursor: z.string().max(500).optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(50),
+};
+
+/** A page of a list. `nextCursor` is `null` on the last one. */
+export const page = <S extends z.ZodType>(item: S) =>
+  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
