@@ -18,12 +18,14 @@ import { createSigningQueue } from './credentials/signing-queue.ts';
 import { credentialsDefaults } from './credentials/types.ts';
 import { deviceRoutes } from './devices/routes.ts';
 import { createDeviceService } from './devices/service.ts';
+import { docsAssets } from './docs/assets.ts';
 import { createHttpApp, type StaticAssets } from './http/app.ts';
 import type { Handlers } from './http/handlers.ts';
+import type { HealthChecks } from './http/health.ts';
 import { type DeviceTls, type HttpListener, listenDevices, listenPublic } from './http/listener.ts';
 import { createPolicies } from './http/policies.ts';
 import { createRateLimits, defaultLimits } from './http/rate-limits.ts';
-import { type HealthChecks, serviceRoutes } from './http/service-routes.ts';
+import { serviceRoutes } from './http/service-routes.ts';
 import { PanelMissingError, panelAssets } from './panel/assets.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
 import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
@@ -33,8 +35,7 @@ import { releaseRoutes } from './release/routes.ts';
 import { createReleaseService } from './release/service.ts';
 import { standingRoutes, timeRoutes } from './standing/routes.ts';
 import { createStandingService } from './standing/service.ts';
-
-const VERSION = '0.1.0';
+import { VERSION } from './version.ts';
 
 /** What the API needs from the parts that know live state and send orders. */
 export interface LiveParts {
@@ -44,7 +45,7 @@ export interface LiveParts {
     'state' | 'deviceEvents' | 'events' | 'telemetry' | 'sendCommand' | 'listCommands' | 'changeWifi'
   >;
   readonly componentsChanged: ComponentsChangedPublisher;
-  readonly stateStoreHealthy: () => Promise<boolean>;
+  readonly health: HealthChecks;
 }
 
 /** Both HTTP listeners with every service behind them. @throws {ListenError} */
@@ -54,8 +55,10 @@ export async function startApiRole(
   stack: AsyncDisposableStack,
 ): Promise<void> {
   const { config, ports, deviceApiUrl } = foundation;
+  // One signal ends the streams of both listeners.
+  const closing = new AbortController();
   const accounts = await createAccounts(foundation);
-  const handlers = await createHandlers(foundation, live, accounts.service, stack);
+  const handlers = await createHandlers(foundation, live, accounts.service, closing.signal, stack);
   const shared = {
     handlers: handlers.routes,
     policies: createPolicies({
@@ -76,9 +79,8 @@ export async function startApiRole(
     limits: createRateLimits(defaultLimits),
     clock: foundation.clock,
     log: foundation.log,
+    metrics: foundation.metrics,
   };
-  // One signal ends the streams of both listeners.
-  const closing = new AbortController();
 
   const listeners: HttpListener[] = [];
   stack.defer(async () => void (await Promise.all(listeners.map((listener) => listener.close()))));
@@ -104,7 +106,7 @@ export async function startApiRole(
       listener: 'public',
       closing: closing.signal,
       trustedProxies: new Set(config.api.trustedProxies),
-      ...(await findPanel(foundation)),
+      assets: await findAssets(foundation),
     }),
     config.api,
     closing,
@@ -124,6 +126,7 @@ async function createHandlers(
   foundation: Foundation,
   live: LiveParts,
   accounts: AccountService,
+  closing: AbortSignal,
   stack: AsyncDisposableStack,
 ) {
   const { database, clock, random, newUuid, log, orders, authority, secrets, certificates } = foundation;
@@ -147,13 +150,8 @@ async function createHandlers(
       mqtt: { host: config.mqtt.host, port: ports.mqtt },
     },
   });
-  const health: HealthChecks = {
-    database: () => database.healthy(),
-    broker: () => live.broker.connected(),
-    stateStore: live.stateStoreHealthy,
-  };
   const routes: Handlers = {
-    ...serviceRoutes({ health, version: VERSION }),
+    ...serviceRoutes({ health: live.health, closing, version: VERSION }),
     ...accountRoutes(accounts),
     ...deviceRoutes(devices),
     ...componentRoutes(components),
@@ -172,13 +170,15 @@ async function createHandlers(
 }
 
 /** Without its files the cloud is still of use: the CLI and apps need no panel. */
-async function findPanel({ log }: Foundation): Promise<{ assets?: StaticAssets }> {
+async function findAssets({ log }: Foundation): Promise<StaticAssets> {
+  const docs = await docsAssets();
   try {
-    return { assets: await panelAssets() };
+    const panel = await panelAssets();
+    return { lookup: (path) => panel.lookup(path) ?? docs.lookup(path) };
   } catch (error) {
     if (!(error instanceof PanelMissingError)) throw error;
     log.warn({ error: error.message }, 'there is no panel');
-    return {};
+    return docs;
   }
 }
 

@@ -9,6 +9,7 @@ import { assertFree, type KeptPorts, keepPorts } from './adapters/kept-ports.ts'
 import { openLocalCertificateAuthority } from './adapters/local-certificate-authority.ts';
 import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
 import { createPinoLogger } from './adapters/pino-logger.ts';
+import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { superviseEmbeddedPostgres } from './adapters/supervised-postgres.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type CloudConfig, ConfigError } from './config.ts';
@@ -21,6 +22,7 @@ import type { CertificateAuthority } from './ports/certificate-authority.ts';
 import type { Clock } from './ports/clock.ts';
 import type { CloudDatabase } from './ports/database.ts';
 import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { RandomBytes } from './ports/random.ts';
 import type { SecretStore } from './ports/secret-store.ts';
 
@@ -35,6 +37,7 @@ export interface Foundation {
   readonly random: RandomBytes;
   readonly newUuid: () => string;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly connection: PgConnection;
   readonly database: CloudDatabase;
   readonly secrets: SecretStore;
@@ -102,6 +105,7 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     random: randomBytes,
     newUuid: randomUUID,
     log,
+    metrics: createPromMetrics(),
     connection,
     database,
     secrets,

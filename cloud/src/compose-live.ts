@@ -13,6 +13,7 @@ import { eventRoutes } from './events/routes.ts';
 import { createEventStreams } from './events/streams.ts';
 import { createComponentsChangedPublisher } from './orders/components-changed.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { SecretStore } from './ports/secret-store.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
 import { createPresence } from './presence/presence.ts';
@@ -22,7 +23,7 @@ import { stateRoutes } from './state/routes.ts';
 import type { BatchConfig } from './telemetry/batch-writer.ts';
 import { createDeviceDirectory } from './telemetry/directory.ts';
 import { createDirectoryRepository } from './telemetry/directory-repository.ts';
-import { createIngest } from './telemetry/ingest.ts';
+import { createIngest, type Ingest } from './telemetry/ingest.ts';
 import { createTelemetryQueries } from './telemetry/query-service.ts';
 import { telemetryRoutes } from './telemetry/routes.ts';
 
@@ -69,7 +70,7 @@ export async function startIngestRole(
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { database, secrets, clock, log, certificates } = foundation;
+  const { database, secrets, clock, log, metrics, certificates } = foundation;
   const { state, dispatch, broker, security, batch = {} } = parts;
   const directory = createDeviceDirectory({
     repository: createDirectoryRepository(database),
@@ -102,12 +103,29 @@ export async function startIngestRole(
     config: { group: await ingestGroup(secrets), batch },
   });
   stack.defer(() => ingest.close());
+  showIngest(metrics, ingest);
   const sweep = setInterval(() => {
     state
       .sweep(SILENT_MS)
       .catch((error: Error) => log.warn({ error: error.message }, 'silent devices were not looked for'));
   }, SWEEP_MS);
   stack.defer(() => clearInterval(sweep));
+}
+
+function showIngest(metrics: Metrics, { counters, buffered }: Ingest): void {
+  const count = (name: `ares_${string}`, help: string, read: () => number) =>
+    metrics.show({ name, help, type: 'counter', read });
+  count('ares_readings_received_total', 'Readings in authentic messages', () => counters.received);
+  count('ares_readings_stored_total', 'Readings acknowledged as stored', () => counters.stored);
+  count('ares_readings_rejected_total', 'Readings refused by name', () => counters.rejected);
+  count('ares_readings_shed_total', 'Readings left to the devices, as too many waited', () => counters.shed);
+  count('ares_messages_not_authentic_total', 'Messages whose proof failed', () => counters.notAuthentic);
+  metrics.show({
+    name: 'ares_readings_waiting',
+    help: 'Readings that wait for the database',
+    type: 'gauge',
+    read: buffered,
+  });
 }
 
 /** What the API needs to show live state and to send orders. */
@@ -141,7 +159,11 @@ export function createLiveParts(
       newUuid,
       log,
     }),
-    stateStoreHealthy: () => store.healthy(),
+    health: {
+      database: () => database.healthy(),
+      broker: () => broker.connected(),
+      stateStore: () => store.healthy(),
+    },
   };
 }
 

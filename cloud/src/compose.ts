@@ -10,6 +10,9 @@ import { layFoundation, trustFilePath } from './compose-foundation.ts';
 import { createLiveBase, createLiveParts, startIngestRole } from './compose-live.ts';
 import type { CloudConfig } from './config.ts';
 import { isDatabaseAway } from './database/database-away.ts';
+import type { HealthChecks } from './http/health.ts';
+import { createInternalApp } from './http/internal-app.ts';
+import { listenPublic } from './http/listener.ts';
 import { housekeepingJobs } from './jobs/housekeeping.ts';
 import { createSecurityMonitor } from './security/monitor.ts';
 import { createSecurityRepository } from './security/repository.ts';
@@ -78,8 +81,12 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
       ? await connectToBroker(foundation, roles.has('api') ? 'ares-api' : 'ares-ingest', stack)
       : undefined;
 
+  const closing = new AbortController();
+  let health: HealthChecks = { database: () => database.healthy() };
+  if (broker !== undefined) health = { ...health, broker: () => broker.connected() };
   if (broker !== undefined && (roles.has('ingest') || roles.has('api'))) {
     const base = { ...(await createLiveBase(foundation, broker, stack)), broker, security };
+    health = { ...health, stateStore: () => base.store.healthy() };
     if (roles.has('ingest')) await startIngestRole(foundation, base, stack);
     if (roles.has('api')) await startApiRole(foundation, createLiveParts(foundation, base, stack), stack);
   }
@@ -87,6 +94,12 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
     const jobs = housekeepingJobs({ database, clock, log });
     const scheduler = await startPgBossScheduler({ connection, jobs, log });
     stack.defer(() => scheduler.close());
+  }
+  if (config.internal !== undefined) {
+    const app = createInternalApp({ health, metrics: foundation.metrics, closing: closing.signal, log });
+    const at = { host: config.internal.bind, port: config.internal.port };
+    const listener = await listenPublic(app, at, closing);
+    stack.defer(() => listener.close());
   }
   log.info({ roles: [...roles], deviceApiUrl: foundation.deviceApiUrl }, 'started');
 

@@ -22,6 +22,8 @@ export interface CloudConfig {
   /** The TLS listener for devices. */
   readonly devices: Endpoint;
   readonly mqtt: Endpoint;
+  /** Health and metrics for the operator; absent: no such listener. Never to be made public. */
+  readonly internal?: { readonly bind: string; readonly port: number };
   /** `postgres://…`; absent: the embedded server in `home`, which one process only can run. */
   readonly databaseUrl: string | undefined;
   /** Life of a device's certificate, ms; absent: a day. */
@@ -74,6 +76,8 @@ const settingsSchema = z.strictObject({
   ARES_MQTT_HOST: hostName.optional(),
   ARES_MQTT_BIND: hostName.optional(),
   ARES_MQTT_PORT: port.optional(),
+  ARES_INTERNAL_BIND: hostName.default('127.0.0.1'),
+  ARES_INTERNAL_PORT: port.optional(),
   DATABASE_URL: z
     .string()
     .superRefine((text, refuse) => {
@@ -150,6 +154,9 @@ export function readConfig(
       bind: settings.ARES_MQTT_BIND ?? bindFor(mqttHost),
       port: settings.ARES_MQTT_PORT,
     },
+    ...(settings.ARES_INTERNAL_PORT !== undefined && {
+      internal: { bind: settings.ARES_INTERNAL_BIND, port: settings.ARES_INTERNAL_PORT },
+    }),
     databaseUrl: settings.DATABASE_URL,
     ...(settings.ARES_CERTIFICATE_SECONDS !== undefined && {
       certificateMs: settings.ARES_CERTIFICATE_SECONDS * 1_000,

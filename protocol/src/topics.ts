@@ -48,6 +48,8 @@ type Level = { readonly text: string } | { readonly name: string; readonly is: '
 type Values<T> = { readonly [K in keyof T]: string };
 
 export interface Topic<P extends Record<string, string>> {
+  /** With the names of its levels: `commands/{deviceUuid}/telemetry/ack`. */
+  readonly address: string;
   build(values: Values<P>): string;
   parse(topic: string): P | undefined;
   filter(values?: Partial<Values<P>>): string;
@@ -68,6 +70,7 @@ function topic<P extends Record<string, string>>(pattern: string): Topic<P> {
     return encodeSegment(value);
   };
   return {
+    address: pattern.replaceAll(':uuid}', '}'),
     build: (values) =>
       levels.map((level) => ('text' in level ? level.text : levelOf(level, values))).join('/'),
     parse: (text) => {

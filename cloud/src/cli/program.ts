@@ -3,6 +3,7 @@ import { adminCommands } from './commands/admin.ts';
 import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
+import { documentCommands } from './commands/documents.ts';
 import { pairCommand } from './commands/pair.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
@@ -41,5 +42,6 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   pairCommand(program, context);
   simulateCommand(program, context);
   adminCommands(program, context);
+  documentCommands(program);
   return program;
 }

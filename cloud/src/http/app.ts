@@ -7,6 +7,7 @@ import helmet from 'koa-helmet';
 import { clientAddress } from './client-address.ts';
 import { errorResponses } from './error-responses.ts';
 import type { Handlers } from './handlers.ts';
+import { assertPolicies } from './policies.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { toRouterPath } from './route-path.ts';
 import { type Handler, type ServeParts, serveRoute } from './serve-route.ts';
@@ -43,7 +44,7 @@ export function routesOf(listener: Listener): readonly Route[] {
 
 /**
  * The contract as a Koa app: limits, policy, validation, handler, answer, problem details.
- * @throws {TypeError} when a route has no handler
+ * @throws {TypeError} when a route has no handler, or no policy of the table
  */
 export function createHttpApp(parts: HttpAppParts): Koa {
   const app = new Koa();
@@ -56,7 +57,9 @@ export function createHttpApp(parts: HttpAppParts): Koa {
   });
 
   const router = new Router({ sensitive: true, strict: true });
-  for (const route of routesOf(parts.listener)) {
+  const routes = routesOf(parts.listener);
+  assertPolicies(routes);
+  for (const route of routes) {
     const handler = parts.handlers[route.id as RouteId] as Handler | undefined;
     if (handler === undefined) throw new TypeError(`The route ${route.id} of the contract has no handler.`);
     router.register(toRouterPath(route.path), [route.method], (ctx) =>
@@ -113,7 +116,8 @@ function assertOwnHost(ctx: Context, apiHosts: ReadonlySet<string> | undefined):
 function serveAssets(assets: StaticAssets) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? assets.lookup(ctx.path) : undefined;
-    if (asset === undefined) return next();
+    // `/` is the panel for browsers, and JSON for whoever asks for that.
+    if (asset === undefined || (ctx.path === '/' && ctx.accepts('html', 'json') === 'json')) return next();
     ctx.set(asset.headers);
     ctx.status = 200;
     if (ctx.fresh) ctx.status = 304;

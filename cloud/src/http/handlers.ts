@@ -1,4 +1,4 @@
-import type { BodyOf, Contract, ParamsOf, QueryOf, Route, RouteId } from '@ares/protocol/http';
+import type { BodyOf, Contract, ParamsOf, policies, QueryOf, Route, RouteId } from '@ares/protocol/http';
 import type { z } from 'zod';
 import type { Caller } from '../accounts/types.ts';
 import type { DeviceAccess, HistoryAccess } from '../devices/types.ts';
@@ -13,18 +13,11 @@ export interface DevicePeer {
   readonly certificateSerial: string;
 }
 
-type CallerOf<R extends Route> = R['policy'] extends
-  | 'user'
-  | 'reader'
-  | 'pastReader'
-  | 'owner'
-  | 'admin'
-  | 'developer'
-  ? Caller
-  : undefined;
-type AccessOf<R extends Route> = R['policy'] extends 'reader' | 'owner'
+type RuleOf<R extends Route> = (typeof policies)[R['policy']];
+type CallerOf<R extends Route> = RuleOf<R>['proof'] extends 'token' ? Caller : undefined;
+type AccessOf<R extends Route> = RuleOf<R> extends { object: 'device' }
   ? DeviceAccess
-  : R['policy'] extends 'pastReader'
+  : RuleOf<R> extends { object: 'device-past' }
     ? HistoryAccess
     : undefined;
 type PeerOf<R extends Route> = R['policy'] extends 'device'

@@ -1,5 +1,5 @@
 import { isUuid, ProblemError } from '@ares/protocol';
-import type { Policy } from '@ares/protocol/http';
+import { type Policy, policies, policyRule, type Role, type Route } from '@ares/protocol/http';
 import { isAdmin } from '../accounts/types.ts';
 import type { Caller, DeviceAccess, DevicePeer, HistoryAccess } from './handlers.ts';
 
@@ -9,6 +9,8 @@ interface PolicyRequest {
   readonly authorization: string;
   /** The `{id}` of the path, checked by the contract. @throws {ProblemError} INVALID_REQUEST */
   readonly deviceUuid: () => string;
+  /** The `{userId}` of the path, checked by the contract. @throws {ProblemError} INVALID_REQUEST */
+  readonly userUuid: () => string;
   /** Certificate of a client that passed the TLS check against our root. */
   readonly certificate: PresentedCertificate | undefined;
 }
@@ -41,15 +43,12 @@ export interface PolicyLookups {
   deviceOf(certificate: PresentedCertificate): Promise<DevicePeer | undefined>;
 }
 
-/** One named function for each policy of the contract. @throws {ProblemError} when it does not allow the request */
+/** One function for each policy of the contract. @throws {ProblemError} when it does not allow the request */
 export type Policies = { readonly [P in Policy]: (request: PolicyRequest) => Promise<Grant> };
 
+/** The table of policies at work: who sends the request, what is the object to him, does the table allow it. */
 export function createPolicies(lookups: PolicyLookups): Policies {
-  async function anyone(): Promise<Grant> {
-    return {};
-  }
-
-  async function user(request: PolicyRequest) {
+  async function signedIn(request: PolicyRequest) {
     const token = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.authorization)?.[1];
     if (token === undefined) {
       throw new ProblemError(
@@ -67,46 +66,48 @@ export function createPolicies(lookups: PolicyLookups): Policies {
     return found;
   }
 
-  async function reader(request: PolicyRequest) {
-    const signedIn = await user(request);
-    const deviceUuid = request.deviceUuid();
-    const access = await lookups.accessOf(signedIn.caller, deviceUuid);
-    if (access === undefined) throw notYours(deviceUuid);
-    return { ...signedIn, access };
-  }
-
-  async function pastReader(request: PolicyRequest) {
-    const signedIn = await user(request);
-    const deviceUuid = request.deviceUuid();
-    const access = await lookups.historyAccessOf(signedIn.caller, deviceUuid);
-    if (access === undefined) throw notYours(deviceUuid);
-    return { ...signedIn, access };
-  }
-
-  async function owner(request: PolicyRequest) {
-    const granted = await reader(request);
-    if (granted.access.role === 'viewer') {
-      throw new ProblemError('FORBIDDEN', 'You may look at this device; only its owner may do this.');
+  /** What the object of the path is to the caller. @throws {ProblemError} NOT_FOUND when it is foreign to him */
+  async function standTo(
+    object: 'device' | 'device-past' | 'user' | undefined,
+    caller: Caller,
+    request: PolicyRequest,
+  ): Promise<{ role?: Role; access?: DeviceAccess | HistoryAccess }> {
+    switch (object) {
+      case undefined:
+        return {};
+      case 'user': {
+        const isSelf = request.userUuid() === caller.userUuid;
+        if (!isSelf && !isAdmin(caller)) throw new ProblemError('NOT_FOUND', 'There is no such user.');
+        return isSelf ? { role: 'self' } : {};
+      }
+      case 'device': {
+        const deviceUuid = request.deviceUuid();
+        const access = await lookups.accessOf(caller, deviceUuid);
+        if (access === undefined) throw notYours(deviceUuid);
+        return access.role === 'admin' ? { access } : { access, role: access.role };
+      }
+      case 'device-past': {
+        const deviceUuid = request.deviceUuid();
+        const access = await lookups.historyAccessOf(caller, deviceUuid);
+        if (access === undefined) throw notYours(deviceUuid);
+        return access.everything ? { access } : { access, role: 'former' };
+      }
     }
-    return granted;
   }
 
-  async function admin(request: PolicyRequest) {
-    const granted = await user(request);
-    if (!isAdmin(granted.caller)) throw new ProblemError('FORBIDDEN', 'Only an administrator may do this.');
-    return granted;
-  }
-
-  async function developer(request: PolicyRequest) {
-    const granted = await user(request);
-    if (!isAdmin(granted.caller) && !granted.caller.roles.includes('developer')) {
-      throw new ProblemError('FORBIDDEN', 'Only a developer or an administrator may do this.');
+  async function person(policy: Policy, request: PolicyRequest): Promise<Grant> {
+    const { object, allows, refusal } = policyRule(policy);
+    const found = await signedIn(request);
+    const { role, access } = await standTo(object, found.caller, request);
+    const held: readonly Role[] = ['user', ...found.caller.roles, ...(role === undefined ? [] : [role])];
+    if (!held.some((one) => allows.includes(one))) {
+      throw new ProblemError('FORBIDDEN', refusal ?? 'You may not do this.');
     }
-    return granted;
+    return { ...found, ...(access !== undefined && { access }) };
   }
 
-  async function device(request: PolicyRequest) {
-    const granted = await deviceKey(request);
+  async function certified(request: PolicyRequest): Promise<Grant> {
+    const granted = await signed(request);
     if (granted.device === undefined) {
       throw new ProblemError(
         'CERTIFICATE_REQUIRED',
@@ -120,13 +121,31 @@ export function createPolicies(lookups: PolicyLookups): Policies {
   }
 
   /** The signature in the body is for the service to check; a certificate that came along is looked up here. */
-  async function deviceKey({ certificate }: PolicyRequest): Promise<Grant> {
+  async function signed({ certificate }: PolicyRequest): Promise<Grant> {
     if (certificate === undefined || !isUuid(certificate.commonName)) return {};
     const found = await lookups.deviceOf(certificate);
     return found === undefined ? {} : { device: found };
   }
 
-  return { anyone, user, reader, pastReader, owner, admin, developer, device, deviceKey };
+  const byProof = {
+    none: () => async () => ({}),
+    token: (policy: Policy) => (request: PolicyRequest) => person(policy, request),
+    certificate: () => certified,
+    signature: () => signed,
+  };
+  const names = Object.keys(policies) as Policy[];
+  return Object.fromEntries(
+    names.map((policy) => [policy, byProof[policyRule(policy).proof](policy)]),
+  ) as unknown as Policies;
+}
+
+/** @throws {TypeError} for a route whose policy is not in the table: nothing is served on a guess */
+export function assertPolicies(routes: readonly Route[], known: object = policies): void {
+  for (const { id, policy } of routes) {
+    if (policy === undefined || !Object.hasOwn(known, policy)) {
+      throw new TypeError(`The route ${id} of the contract names no policy that exists (${String(policy)}).`);
+    }
+  }
 }
 
 /** The same words for "not there" and "not yours": an answer must not tell strangers which devices exist. */

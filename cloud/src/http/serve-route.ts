@@ -3,6 +3,7 @@ import type { Route, RouteId } from '@ares/protocol/http';
 import type { Context } from 'koa';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import { certificateOf } from './client-certificate.ts';
 import { eventStreamBody } from './event-stream.ts';
 import type { Answer, RequestContext } from './handlers.ts';
@@ -18,6 +19,7 @@ export interface ServeParts {
   readonly limits: RateLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics?: Metrics;
   /** Requests that are being served. */
   readonly open: Set<AbortController>;
   /** Open streams of each user. */
@@ -37,11 +39,13 @@ export async function serveRoute(
   handler: Handler,
   parts: ServeParts,
 ): Promise<void> {
+  countWhenServed(ctx, route, parts.metrics);
   const params = (): unknown =>
     route.params === undefined ? {} : parsePart('params', route.params, { ...ctx['params'] });
   const grant = await parts.policies[route.policy]({
     authorization: ctx.get('authorization'),
     deviceUuid: () => (params() as { id: string }).id,
+    userUuid: () => (params() as { userId: string }).userId,
     certificate: certificateOf(ctx.req.socket),
   });
   const request = new AbortController();
@@ -73,6 +77,16 @@ export async function serveRoute(
     ctx.body = JSON.stringify(result.body);
     ctx.set('content-type', 'application/json; charset=utf-8');
   } else ctx.body = null;
+}
+
+/** Streams are left out: how long they last says nothing. */
+function countWhenServed(ctx: Context, route: Route, metrics: Metrics | undefined): void {
+  if (metrics === undefined || route.success[200] === 'event-stream') return;
+  const began = performance.now();
+  whenClosed(ctx, () => {
+    const seconds = (performance.now() - began) / 1_000;
+    metrics.requestServed({ route: route.id, status: ctx.status, seconds });
+  });
 }
 
 /** A client may be gone before its policy has answered; the event does not come a second time. */

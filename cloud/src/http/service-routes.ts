@@ -1,34 +1,32 @@
-import { openApiDocument } from '@ares/protocol/http';
+import { asyncApiDocument, openApiDocument } from '@ares/protocol/http';
 import type { Handlers } from './handlers.ts';
+import { type HealthChecks, healthOf } from './health.ts';
 
-/** Whether a part that the cloud stands on answers; never throws. */
-export interface HealthChecks {
-  database(): Promise<boolean>;
-  broker(): Promise<boolean> | boolean;
-  stateStore(): Promise<boolean> | boolean;
-}
-
-/** Health and the document of the API itself. */
+/** Health, and the documents of the API itself. */
 export function serviceRoutes(options: {
   readonly health: HealthChecks;
+  /** Aborted when the process begins to end. */
+  readonly closing?: AbortSignal;
   readonly version: string;
-}): Pick<Handlers, 'health' | 'openapi'> {
-  const { health, version } = options;
+}): Pick<Handlers, 'root' | 'health' | 'ready' | 'openapi' | 'asyncapi'> {
+  const { health, closing, version } = options;
   // The contract does not change while the program runs.
-  const document = openApiDocument({ version }) as { openapi: string };
+  const openapi = openApiDocument({ version }) as { openapi: string };
+  const asyncapi = asyncApiDocument({ version }) as { asyncapi: string };
+  const documents = { documentation: '/docs', openapi: '/openapi.json', asyncapi: '/asyncapi.json' };
   return {
+    root: async () => ({ status: 200, body: { name: 'ares', version, ...documents } }),
     async health() {
-      const [database, broker, stateStore] = await Promise.all([
-        health.database(),
-        health.broker(),
-        health.stateStore(),
-      ]);
-      const word = (good: boolean) => (good ? 'ok' : 'unavailable');
-      const parts = { database: word(database), broker: word(broker), stateStore: word(stateStore) };
-      return database && broker && stateStore
-        ? { status: 200, body: { status: 'ok', ...parts } }
-        : { status: 503, body: { status: 'degraded', ...parts } };
+      const found = await healthOf(health);
+      return { status: found.status === 'ok' ? 200 : 503, body: found };
     },
-    openapi: async () => ({ status: 200, body: document }),
+    async ready() {
+      if (closing?.aborted === true)
+        return { status: 503, body: { ...(await healthOf(health)), status: 'draining' } };
+      const found = await healthOf(health);
+      return { status: found.status === 'ok' ? 200 : 503, body: found };
+    },
+    openapi: async () => ({ status: 200, body: openapi }),
+    asyncapi: async () => ({ status: 200, body: asyncapi }),
   };
 }

@@ -1,6 +1,8 @@
+export { asyncApiDocument } from './asyncapi.ts';
 export { buildPath, type Client, createClient, type Fetch } from './client.ts';
 export { type Contract, contract, type RouteId } from './contract.ts';
 export { openApiDocument } from './openapi.ts';
+export { type Policy, policies, policyRule, type Role, roles } from './policies.ts';
 export {
   type AnswerOf,
   type BodyInputOf,
@@ -8,7 +10,6 @@ export {
   defineRoute,
   type Listener,
   type ParamsOf,
-  type Policy,
   type QueryInputOf,
   type QueryOf,
   type Route,

@@ -1,22 +1,6 @@
 import type { z } from 'zod';
 import type { ProblemCode } from '../problems.ts';
-
-/**
- * Who may call a route. `device` is the client certificate of the device named in the path or body;
- * `deviceKey` a signature in the body, checked by the service; `reader` the owner, a viewer or an administrator;
- * `pastReader` also whoever was owner or viewer before, for what belongs to his own assignments; `owner` the owner
- * or an administrator.
- */
-export type Policy =
-  | 'anyone'
-  | 'user'
-  | 'reader'
-  | 'pastReader'
-  | 'owner'
-  | 'admin'
-  | 'developer'
-  | 'device'
-  | 'deviceKey';
+import type { Policy } from './policies.ts';
 
 /** `public` is for people and apps, `device` the TLS listener for devices. */
 export type Listener = 'public' | 'device';
@@ -32,6 +16,7 @@ export interface Route {
   /** OpenAPI form: `/api/devices/{id}`. */
   readonly path: string;
   readonly summary: string;
+  /** Who may call it; see the table of policies. */
   readonly policy: Policy;
   readonly listeners: readonly Listener[];
   readonly params?: z.ZodType;

@@ -20,7 +20,7 @@ export type ReadingProblem = z.infer<typeof readingProblemSchema>;
 const seqSchema = z.int().check(z.positive());
 
 /** Payload of `commands/{device_uuid}/telemetry/ack`. Names exactly what the database holds. */
-const acknowledgementSchema = z.strictObject({
+export const acknowledgementSchema = z.strictObject({
   v: z.literal(MESSAGE_VERSION),
   kid: keyIdSchema,
   bootId: bootIdSchema,

@@ -49,7 +49,7 @@ const commandResultSchema = z.strictObject({
 export type CommandResult = z.infer<typeof commandResultSchema>;
 
 /** Payload of `telemetry/{device_uuid}/commands/status`. */
-const commandStatusSchema = z.strictObject({
+export const commandStatusSchema = z.strictObject({
   ...messageHeader,
   results: z.array(commandResultSchema).check(z.minLength(1), z.maxLength(100)),
 });

@@ -6,7 +6,7 @@ import { messageHeader } from './header.ts';
 import { componentHealthSchema } from './telemetry.ts';
 
 /** Payload of `telemetry/{device_uuid}/connection/status`. The will is signed when the connection begins. */
-const connectionSchema = z.discriminatedUnion('event', [
+export const connectionSchema = z.discriminatedUnion('event', [
   z.strictObject({
     ...messageHeader,
     event: z.literal('online'),

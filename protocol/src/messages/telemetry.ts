@@ -14,7 +14,7 @@ export const EARLIEST_MEASURED_AT_MS = 1_704_067_200_000;
  * One measured value. `seq` counts from 1 within the boot and never changes, as `measuredAt` (trusted clock,
  * epoch ms) or `uptimeMs` (no trusted clock, ms since the boot began) never change.
  */
-const readingSchema = z.strictObject({
+export const readingSchema = z.strictObject({
   seq: z.int().check(z.positive()),
   componentId: componentIdSchema,
   metric: metricSchema,
@@ -35,7 +35,7 @@ export const componentHealthSchema = z.strictObject({
 export type ComponentHealth = z.infer<typeof componentHealthSchema>;
 
 /** Payload of `telemetry/{user_email}/{device_uuid}/{component_type}/status`. `readings` are parsed one by one. */
-const envelopeSchema = z.strictObject({
+export const envelopeSchema = z.strictObject({
   ...messageHeader,
   readings: z.array(z.unknown()).check(z.maxLength(MAX_READINGS_PER_MESSAGE)),
   health: z.optional(z.array(componentHealthSchema).check(z.maxLength(64))),

@@ -35,7 +35,7 @@ const orderHeader = {
 } as const;
 
 /** Claims of `command+jwt`. `seq` grows per device and component. */
-const commandClaimsSchema = z.strictObject({
+export const commandClaimsSchema = z.strictObject({
   ...orderHeader,
   exp: numericDate,
   seq: z.int().check(z.positive()),
@@ -48,7 +48,7 @@ const commandClaimsSchema = z.strictObject({
 export type CommandClaims = z.infer<typeof commandClaimsSchema>;
 
 /** Claims of `components+jwt`: fetch the components again. `seq` is the revision of the list. */
-const componentsChangedClaimsSchema = z.strictObject({
+export const componentsChangedClaimsSchema = z.strictObject({
   ...orderHeader,
   exp: numericDate,
   seq: z.int().check(z.nonnegative()),
@@ -61,7 +61,7 @@ export type ComponentsChangedClaims = z.infer<typeof componentsChangedClaimsSche
  * that of the shared secret that its key comes from: HKDF-SHA-256 with the secret as input key, the device UUID as
  * salt and {@link WIFI_CHANGE_KEY_INFO}.
  */
-const wifiChangeClaimsSchema = z.strictObject({
+export const wifiChangeClaimsSchema = z.strictObject({
   ...orderHeader,
   exp: numericDate,
   seq: z.int().check(z.positive()),
@@ -75,7 +75,7 @@ export type WifiChangeClaims = z.infer<typeof wifiChangeClaimsSchema>;
 export const WIFI_CHANGE_KEY_INFO = 'ares-wifi-change-v1';
 
 /** Claims of `reset+jwt`. Without `exp`: outside its assignment it is worthless. */
-const resetClaimsSchema = z.strictObject(orderHeader);
+export const resetClaimsSchema = z.strictObject(orderHeader);
 export type ResetClaims = z.infer<typeof resetClaimsSchema>;
 
 const standingSchema = z.enum(['ACTIVE', 'RENEW', 'RECOVERY_NEEDED', 'BLOCKED', 'RELEASED']);
