@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it, vi } from 'vitest';
 import { isInstalled } from '../../deploy/agent-package/tools.ts';
 import { readText, root } from '../support/repository.ts';
 
@@ -11,7 +13,7 @@ const values = (name: string, directive: string) =>
   [...unit(name).matchAll(new RegExp(`^${directive}=(.*)$`, 'gm'))].map((match) => match[1]);
 
 /** Highest exposure by `systemd-analyze security` of systemd 252, in tenths. */
-const thresholds = { 'ares-agent.service': 17, 'ares-agent-radio@.service': 16 };
+const thresholds = { 'ares-agent.service': 14, 'ares-agent-radio@.service': 16 };
 
 describe.skipIf(!isInstalled('systemd-analyze'))('units (skipped without systemd-analyze)', () => {
   it.each(Object.entries(thresholds))('%s is exposed no more than %d tenths', (name, threshold) => {
@@ -68,6 +70,25 @@ describe('the unit of the agent', () => {
     expect(values(agent, 'CapabilityBoundingSet')).toEqual(['']);
     expect(values(agent, 'StateDirectoryMode')).toEqual(['0700']);
   });
+
+  it('lets no child of the agent speak to systemd for it', () => {
+    expect(values(agent, 'NotifyAccess')).toEqual(['main']);
+  });
+
+  it('may not ask by netlink, and does not', () => {
+    expect(values(agent, 'RestrictAddressFamilies')).toEqual(['AF_UNIX AF_INET AF_INET6']);
+    const asking = ['agent', 'hardware-drivers', 'protocol'].flatMap((name) =>
+      globSync(`${name}/src/**/*.ts`, { cwd: root }).filter((file) =>
+        /\bnetworkInterfaces\(/.test(readText(file)),
+      ),
+    );
+    expect(asking).toEqual([]);
+  });
+
+  it('has its name in the journal, not that of Node', () => {
+    expect(values(agent, 'SyslogIdentifier')).toEqual(['ares-agent']);
+    expect(values('ares-agent-radio@.service', 'SyslogIdentifier')).toEqual(['ares-agent-radio']);
+  });
 });
 
 describe('the unit of the radio', () => {
@@ -82,6 +103,31 @@ describe('the unit of the radio', () => {
     expect(values(radio, 'User')).toEqual(['ares-radio']);
     expect(values(radio, 'InaccessiblePaths').join()).toContain('/var/lib/ares-agent');
     expect(values(radio, 'RestrictAddressFamilies').join(' ').split(' ')).not.toContain('AF_INET');
+  });
+
+  it('cannot switch networks by its group, which it has for rfkill', () => {
+    expect(values('ares-agent-radio@.service', 'InaccessiblePaths').join(' ')).toContain('-/run/dbus');
+  });
+});
+
+describe('the rule of polkit', () => {
+  it('grants the agent what it calls of NetworkManager, and nobody else anything', () => {
+    const rule = readText('deploy/agent-package/root/usr/share/polkit-1/rules.d/60-ares-agent.rules');
+    const polkit = { Result: { YES: 'yes' }, addRule: vi.fn() };
+    runInNewContext(rule, { polkit });
+    const [[decide]] = polkit.addRule.mock.calls as [[(action: object, subject: object) => unknown]];
+    const ask = (id: string, user: string) =>
+      decide({ id: `org.freedesktop.NetworkManager.${id}` }, { user });
+    const used = ['checkpoint-rollback', 'network-control', 'settings.modify.system', 'wifi.scan'];
+    expect(used.map((id) => ask(id, 'ares-agent'))).toEqual(used.map(() => 'yes'));
+    expect(used.map((id) => ask(id, 'ares-radio'))).toEqual(used.map(() => undefined));
+    for (const other of [
+      'enable-disable-wifi',
+      'enable-disable-network',
+      'settings.modify.hostname',
+      'reload',
+    ])
+      expect(ask(other, 'ares-agent')).toBeUndefined();
   });
 });
 

@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Evidence } from '../lifecycle/cause-chain.ts';
+import { type KernelFiles, networkAddresses } from './network-address.ts';
 
 /** What the kernel says of this computer's networks. Sends nothing. */
-export function lookAtNetwork(
-  kernel: { readonly sys: string; readonly proc: string } = { sys: '/sys', proc: '/proc' },
-): { readonly wifi: Evidence; readonly address: Evidence } {
-  return { wifi: lookAtLinks(join(kernel.sys, 'class/net')), address: lookAtAddresses(kernel.proc) };
+export function lookAtNetwork(kernel: KernelFiles = { sys: '/sys', proc: '/proc' }): {
+  readonly wifi: Evidence;
+  readonly address: Evidence;
+} {
+  return { wifi: lookAtLinks(join(kernel.sys, 'class/net')), address: lookAtAddresses(kernel) };
 }
 
 function lookAtLinks(folder: string): Evidence {
@@ -24,21 +25,16 @@ function lookAtLinks(folder: string): Evidence {
   return { state: 'unknown', detail: 'There is no Wi-Fi interface.' };
 }
 
-function lookAtAddresses(proc: string): Evidence {
-  let found: string[];
-  try {
-    found = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
-      addresses
-        .filter(({ address, internal }) => !internal && !/^(169\.254\.|fe80:)/.test(address))
-        .map(({ address }) => `${address} on ${name}`),
-    );
-  } catch {
+function lookAtAddresses(kernel: KernelFiles): Evidence {
+  if (!existsSync(join(kernel.proc, 'net/route')))
     return { state: 'unknown', detail: 'The addresses of this computer cannot be read here.' };
-  }
-  const [first] = found;
+  const [first] = networkAddresses(kernel);
   if (first === undefined) return { state: 'broken', detail: 'No network has given this device an address.' };
-  if (!hasDefaultRoute(proc)) return { state: 'broken', detail: `${first}, but no way out of that network.` };
-  return { state: 'ok', detail: `${first}.` };
+  const { address, interfaceName } = first;
+  const found = interfaceName === undefined ? address : `${address} on ${interfaceName}`;
+  if (!hasDefaultRoute(kernel.proc))
+    return { state: 'broken', detail: `${found}, but no way out of that network.` };
+  return { state: 'ok', detail: `${found}.` };
 }
 
 function hasDefaultRoute(proc: string): boolean {

@@ -1,14 +1,15 @@
-import { execFile } from 'node:child_process';
+import { fstatSync, writeSync } from 'node:fs';
 import type { Logger } from '../ports/logger.ts';
 import { noServiceManager, type ServiceManager } from '../ports/service-manager.ts';
 
-/** systemd-notify waits until systemd has read the message; where nobody reads, not for ever. */
-const TIMEOUT_MS = 10_000;
-const FIELD_NAMES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
+/** systemd's queue is short while it starts many services. */
+const TRY_AGAIN_MS = 500;
+const FIELD_NAMES = ['NOTIFY_SOCKET', 'ARES_NOTIFY_FD', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 /**
- * systemd by its own `systemd-notify`, as Node has no datagram sockets of the Unix family: the unit needs
- * `NotifyAccess=all`. Takes its variables out of `env`, so that no child of the agent speaks for it.
+ * systemd by a datagram socket that whoever started the agent has opened (`ARES_NOTIFY_FD`, see
+ * deploy/agent-package/root/usr/lib/ares-agent/exec-notified.pl), as Node cannot make one: a message is a write. Takes
+ * its variables out of `env`, and Node lets no child inherit the descriptor, so that none speaks for the agent.
  *
  * @param options.env is changed
  */
@@ -18,27 +19,36 @@ export function takeServiceManager(options: {
   readonly logger: Logger;
 }): ServiceManager {
   const { env, pid, logger } = options;
-  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: interval, WATCHDOG_PID: watched } = env;
+  const [socket, descriptor, interval, watched] = FIELD_NAMES.map((name) => env[name]);
   for (const name of FIELD_NAMES) delete env[name];
-  if (socket === undefined || socket === '') return noServiceManager;
+  const fd = Number(descriptor);
+  if (descriptor === undefined || !isSocket(fd)) {
+    if (socket !== undefined && socket !== '')
+      logger.warn('systemd waits for a word that cannot be given: start the agent by exec-notified.pl');
+    return noServiceManager;
+  }
 
   const waiting = new Map<string, string>();
-  let sending = false;
+  let retry: NodeJS.Timeout | undefined;
   const send = () => {
-    if (sending || waiting.size === 0) return;
-    sending = true;
+    retry = undefined;
     const fields = [...waiting].map(([name, value]) => `${name}=${value}`);
-    waiting.clear();
-    const options = { env: { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: socket }, timeout: TIMEOUT_MS };
-    execFile('systemd-notify', fields, options, (cause) => {
-      sending = false;
-      if (cause !== null) logger.warn('systemd cannot be told', { fields, cause });
-      send();
-    });
+    try {
+      writeSync(fd, fields.join('\n'));
+      waiting.clear();
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EAGAIN') {
+        retry = setTimeout(send, TRY_AGAIN_MS).unref();
+        return;
+      }
+      waiting.clear();
+      logger.warn('systemd cannot be told', { fields, cause });
+    }
   };
-  // One process at a time; what is said meanwhile goes together, the later word of a kind replacing the earlier.
+  // What could not be said yet goes with the next, the later word of a kind replacing the earlier.
   const tell = (name: string, value: string) => {
     waiting.set(name, value);
+    clearTimeout(retry);
     send();
   };
   const watches = Number(interval) > 0 && (watched === undefined || Number(watched) === pid);
@@ -49,4 +59,12 @@ export function takeServiceManager(options: {
     status: (line) => tell('STATUS', line.replaceAll(/\s+/g, ' ')),
     stopping: () => tell('STOPPING', '1'),
   };
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
 }

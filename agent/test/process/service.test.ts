@@ -1,11 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentProcess, agentAt } from '../support/agent-process.ts';
 import { createFakeDeviceApi } from '../support/device-api.ts';
-import { hasNotify, type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
+import { hasNotify, type NotifySocket, openNotifySocket, throughNotified } from '../support/notify-socket.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 
 const patient = { timeout: 60_000 };
@@ -111,48 +120,59 @@ describe.skipIf(!canMount)('a card that can only be read (root only)', () => {
   });
 });
 
-describe.skipIf(!hasNotify())('under systemd (needs python3 and systemd-notify)', () => {
-  it('is ready, feeds the watchdog, says its state in a line and that it stops', patient, async () => {
-    const path = join(stateDir, 'notify');
-    systemd = await openNotifySocket(path);
-    const { fields } = systemd;
-    running = agent.start({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '600000' });
-    await expect.poll(() => fields, { timeout: 15_000 }).toContain('READY=1');
-    await expect.poll(() => fields.join('\n')).toMatch(/^STATUS=WAITING_FOR_TRUST: /m);
-    const fed = () => fields.filter((field) => field === 'WATCHDOG=1').length;
-    const pid = running.process.pid!;
-    const before = fed();
-    await expect.poll(fed, { timeout: 10_000 }).toBeGreaterThan(before + 3);
+describe.skipIf(!hasNotify())('under systemd (skipped without python3 and perl)', () => {
+  it.each([
+    ['path', () => join(stateDir, 'notify')],
+    ['abstract address', () => `@ares-test-${process.pid}`],
+  ])(
+    'is ready, feeds the watchdog, says its state in a line and that it stops, by a socket with %s',
+    patient,
+    async (_, address) => {
+      const path = address();
+      systemd = await openNotifySocket(path);
+      const { fields, senders } = systemd;
+      running = agent.start({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '600000' }, throughNotified);
+      await expect.poll(() => fields, { timeout: 15_000 }).toContain('READY=1');
+      await expect.poll(() => fields.join('\n')).toMatch(/^STATUS=WAITING_FOR_TRUST: /m);
+      const fed = () => fields.filter((field) => field === 'WATCHDOG=1').length;
+      const pid = running.process.pid!;
+      const before = fed();
+      await expect.poll(fed, { timeout: 10_000 }).toBeGreaterThan(before + 3);
 
-    const { trust } = await createFakeDeviceApi({ apiHost: '127.0.0.1:1' });
-    await agent.factoryInit(trust);
-    await expect.poll(() => fields.join('\n'), { timeout: 10_000 }).toMatch(/^STATUS=UNPROVISIONED: /m);
-    // A child that was forked a moment ago still shows the parent's.
-    await expect
-      .poll(() => childrenOf(pid).map(environmentOf).join('\n'))
-      .not.toMatch(/NOTIFY_SOCKET|WATCHDOG_/);
-    expect(await running.stop()).toBe(0);
-    await expect.poll(() => fields).toContain('STOPPING=1');
-    expect(fields.filter((field) => field === 'READY=1')).toHaveLength(1);
+      const { trust } = await createFakeDeviceApi({ apiHost: '127.0.0.1:1' });
+      await agent.factoryInit(trust);
+      await expect.poll(() => fields.join('\n'), { timeout: 10_000 }).toMatch(/^STATUS=UNPROVISIONED: /m);
+      // A child that was forked a moment ago still shows the parent's.
+      await expect.poll(() => childrenOf(pid).map(environmentOf).join('\n')).not.toMatch(/NOTIFY_|WATCHDOG_/);
+      const [, descriptor = ''] = /^ARES_NOTIFY_FD=(\d+)$/m.exec(environmentOf(pid)) ?? [];
+      const own = readlinkSync(`/proc/${pid}/fd/${descriptor}`);
+      expect(own).toMatch(/^socket:/);
+      expect(childrenOf(pid).flatMap(filesOf)).not.toContain(own);
+      expect(await running.stop()).toBe(0);
+      await expect.poll(() => fields).toContain('STOPPING=1');
+      expect(fields.filter((field) => field === 'READY=1')).toHaveLength(1);
+      expect([...senders]).toEqual([pid]);
+    },
+  );
+
+  it('says in the log why it cannot be heard, when it was started without that', patient, async () => {
+    running = agent.start({ NOTIFY_SOCKET: join(stateDir, 'notify') });
+    await running.saw('exec-notified.pl');
   });
 });
 
-/** Guard and radio; systemd-notify itself has to know the socket. */
+/** Guard and radio. */
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
     .trim()
     .split(' ')
     .filter((child) => child !== '')
-    .map(Number)
-    .filter((child) => !nameOf(child).startsWith('systemd-notif'));
+    .map(Number);
 }
 
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8');
-  } catch {
-    return 'systemd-notify, which has ended';
-  }
+function filesOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).map((name) => readlinkSync(join(folder, name)));
 }
 
 function environmentOf(pid: number): string {

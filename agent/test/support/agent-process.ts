@@ -39,8 +39,10 @@ export function agentAt(stateDir: string, program: readonly string[] = ['--condi
       if (stderr !== '') throw new Error(stderr);
       return JSON.parse(stdout) as { deviceUuid: string; setupCode: string; registrationLine: string };
     },
-    start(env: Readonly<Record<string, string>> = {}): AgentProcess {
-      const child = spawn(process.execPath, [...program, 'run', ...common, '--log', 'plain'], {
+    /** `words` go before the command, for what starts it in place of a person. */
+    start(env: Readonly<Record<string, string>> = {}, words: readonly string[] = []): AgentProcess {
+      const command = [...words, process.execPath, ...program, 'run', ...common, '--log', 'plain'];
+      const child = spawn(command[0]!, command.slice(1), {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...env },
       });

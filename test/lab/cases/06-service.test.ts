@@ -83,8 +83,8 @@ describe.skipIf(machine === null)('the package, from apt to purge (skipped with 
     expect(await vm.sh('ls /run | grep trust || true')).toBe('');
   });
 
-  it('is exposed no more than 1.7, its radio no more than 1.6', async () => {
-    await vm.sh('systemd-analyze security --no-pager --threshold=17 ares-agent.service');
+  it('is exposed no more than 1.4, its radio no more than 1.6', async () => {
+    await vm.sh('systemd-analyze security --no-pager --threshold=14 ares-agent.service');
     await vm.sh('systemd-analyze security --no-pager --threshold=16 ares-agent-radio@test.service');
   });
 
