@@ -294,7 +294,7 @@ describe('the life of one device, as npm start shows it', () => {
       ARES_PASSWORD: second.password,
     };
     const label = JSON.parse(await agent('label', ...piFlags(), '--json')) as { setupCode: string };
-    await aresWith(env, 'pair', '--setup-code', label.setupCode);
+    await aresWith({ ...env, ARES_SETUP_CODE: label.setupCode }, 'pair');
     expect(await devices()).toEqual([]);
     expect((await aresWith<{ items: Device[] }>(env, 'device', 'list')).items).toMatchObject([
       { deviceUuid, lifeCycle: 'ACTIVE' },

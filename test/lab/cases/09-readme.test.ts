@@ -71,9 +71,10 @@ it('the README puts the agent on a Pi, word for word but for names, radio and pr
   });
   await onComputer(take('npm run ares -- device preregister').replace("'the line'", `'${line}'`));
   const label = /ARES:1:\S+/.exec(await onPi('ares-agent label'))?.[0] ?? '';
+  // What it asks for.
+  env['ARES_SETUP_CODE'] = label;
   const pair = take('sudo -E npm run ares -- pair')
     .replace('sudo -E ', '')
-    .replace("'ARES:1:…'", `'${label}'`)
     // The computer's Bluetooth is the guest's second controller, and the guest has a cable.
     .replace('--bluetooth', `--socket ${phone.socketPath}`)
     .replace(/--ssid '[^']*'/, '--keep-network');

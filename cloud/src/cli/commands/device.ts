@@ -6,7 +6,7 @@ import { readEvents } from '../event-stream.ts';
 import { findDevice } from '../find-device.ts';
 import { parseDuration, printJson, printRows, valueText } from '../output.ts';
 import type { CliContext } from '../program.ts';
-import { readWifiPassword } from './wifi-password.ts';
+import { openSecretInput } from './secret-input.ts';
 
 /** `ares device …` */
 export function deviceCommands(program: Command, context: CliContext): void {
@@ -107,8 +107,9 @@ export function deviceCommands(program: Command, context: CliContext): void {
     .option('--wait <duration>', 'how long to wait for the outcome', parseDuration, 90_000)
     .action(async (id: string, options: { ssid: string; open?: boolean; ttl: number; wait: number }) => {
       const { ssid } = options;
+      const secrets = openSecretInput({ signal: context.signal });
       const password =
-        options.open === true ? undefined : await readWifiPassword(ssid, { signal: context.signal });
+        options.open === true ? undefined : await secrets.wifiPassword(ssid).finally(secrets.close);
       const { client } = await context.signIn();
       const { deviceUuid } = await findDevice(client, id);
       const answer = await client.changeWifi({

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { WifiSettings } from '@ares/protocol/ble';
 import { type BleLink, parseLabel } from '@ares/protocol/ble';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { connectSimulatedBle } from '../../adapters/simulated-ble-central.ts';
 import type { PairingEvent } from '../../phone/pair.ts';
 import { greenhouseWifi, pairVirtualPi } from '../../phone/simulated-phone.ts';
@@ -9,12 +9,12 @@ import { CliError } from '../cli-error.ts';
 import { piFolder } from '../home.ts';
 import { printJson } from '../output.ts';
 import type { CliContext } from '../program.ts';
-import { readWifiPassword } from './wifi-password.ts';
+import { openSecretInput, type SecretInput } from './secret-input.ts';
 
 const FIND_WITHIN_MS = 30_000;
 
 interface Options {
-  readonly setupCode: string;
+  readonly setupCode?: string;
   readonly bluetooth?: boolean;
   readonly socket?: string;
   readonly ssid?: string;
@@ -26,23 +26,23 @@ interface Options {
 export function pairCommand(program: Command, context: CliContext): void {
   program
     .command('pair')
-    .description('become the owner of a device over Bluetooth')
-    .requiredOption(
-      '--setup-code <code>',
-      'from the label of the device, or the whole content of its QR code',
+    .description(
+      'become the owner of a device over Bluetooth; the setup code of its label, or the content of its QR code, is asked for (or ARES_SETUP_CODE)',
     )
+    .addOption(new Option('--setup-code <code>').hideHelp())
     .option('--bluetooth', 'by the Bluetooth adapter of this computer, for a real device')
     .option('--socket <path>', 'radio of the simulated device (default: the one of npm start)')
     .option('--ssid <name>', 'Wi-Fi that the device shall join (default: the one of the virtual Pi)')
     .option('--open', 'that Wi-Fi has no password (default: ARES_WIFI_PASSWORD, or asked for)')
     .option('--keep-network', 'the device has its network already, by cable for instance')
     .action(async (options: Options) => {
-      const label = /^ARES:/i.test(options.setupCode) ? parseLabel(options.setupCode) : undefined;
-      const wifi = await networkOf(options, context);
+      const secrets = openSecretInput({ signal: context.signal });
+      const { setupCode, wifi } = await ask(options, secrets).finally(secrets.close);
+      const label = /^ARES:/i.test(setupCode) ? parseLabel(setupCode) : undefined;
       const { client } = await context.signIn();
       const deviceUuid = await pairVirtualPi({
         link: await connect(options, context, label?.uuid),
-        setupCode: label?.setupCode ?? options.setupCode,
+        setupCode: label?.setupCode ?? setupCode,
         ...(label !== undefined && { expectedUuid: label.uuid }),
         client,
         wifi,
@@ -57,16 +57,22 @@ export function pairCommand(program: Command, context: CliContext): void {
     });
 }
 
-async function networkOf(
-  { ssid, open, keepNetwork }: Options,
-  { signal }: CliContext,
-): Promise<WifiSettings | undefined> {
-  if (keepNetwork === true) {
-    if (ssid !== undefined) throw new CliError('Give --ssid or --keep-network, not both.');
-    return undefined;
-  }
-  if (ssid === undefined) return greenhouseWifi;
-  return open === true ? { ssid } : { ssid, password: await readWifiPassword(ssid, { signal }) };
+/** Everything that is not to be read in the arguments, in the order of a person's questions. */
+async function ask(
+  { setupCode, ssid, open, keepNetwork }: Options,
+  secrets: SecretInput,
+): Promise<{ setupCode: string; wifi: WifiSettings | undefined }> {
+  if (setupCode !== undefined && setupCode !== '-')
+    throw new CliError(
+      'A setup code in the arguments can be read by every user of this computer. Leave --setup-code out: it is asked for, read from standard input, or taken from ARES_SETUP_CODE.',
+    );
+  if (keepNetwork === true && ssid !== undefined)
+    throw new CliError('Give --ssid or --keep-network, not both.');
+  const code = await secrets.setupCode();
+  if (keepNetwork === true) return { setupCode: code, wifi: undefined };
+  if (ssid === undefined) return { setupCode: code, wifi: greenhouseWifi };
+  const wifi = open === true ? { ssid } : { ssid, password: await secrets.wifiPassword(ssid) };
+  return { setupCode: code, wifi };
 }
 
 async function connect(options: Options, context: CliContext, deviceUuid?: string): Promise<BleLink> {
