@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ProblemError } from '@ares/protocol';
-import { contract, type Route } from '@ares/protocol/http';
+import { contract, isStreamable, type Route } from '@ares/protocol/http';
 import { eventFrame } from '../../cloud/src/http/event-stream.ts';
 import type { PanelAssets } from '../../cloud/src/panel/assets.ts';
 import { createPanelWorld, type PanelWorld, type WorldRequest } from './panel-world.ts';
@@ -63,7 +63,8 @@ export async function startPanelCloud(assets: PanelAssets): Promise<PanelCloud> 
     const handler = world.handlers[route.id];
     if (handler === undefined) throw new ProblemError('INTERNAL', `The test has no ${route.id}.`);
     const { status, body } = await handler(call);
-    const schema = route.success[status];
+    const success = route.success[status];
+    const schema = isStreamable(success) ? success.json : success;
     if (schema === null) response.writeHead(status).end();
     else if (schema === undefined || schema === 'event-stream')
       throw new TypeError(`${route.id} → ${status}`);

@@ -1,7 +1,19 @@
-import type { BodyOf, Contract, ParamsOf, policies, QueryOf, Route, RouteId } from '@ares/protocol/http';
+import type {
+  BodyOf,
+  Contract,
+  JsonOf,
+  ParamsOf,
+  policies,
+  QueryOf,
+  Route,
+  RouteId,
+  Streamable,
+  TextFormat,
+} from '@ares/protocol/http';
 import type { z } from 'zod';
 import type { Caller } from '../accounts/types.ts';
 import type { DeviceAccess, HistoryAccess } from '../devices/types.ts';
+import type { IfMatch } from './conditional.ts';
 
 export type { Caller, DeviceAccess, HistoryAccess };
 
@@ -15,11 +27,12 @@ export interface DevicePeer {
 
 type RuleOf<R extends Route> = (typeof policies)[R['policy']];
 type CallerOf<R extends Route> = RuleOf<R>['proof'] extends 'token' ? Caller : undefined;
-type AccessOf<R extends Route> = RuleOf<R> extends { object: 'device' }
-  ? DeviceAccess
-  : RuleOf<R> extends { object: 'device-past' }
-    ? HistoryAccess
-    : undefined;
+type AccessOf<R extends Route> =
+  RuleOf<R> extends { object: 'device' }
+    ? DeviceAccess
+    : RuleOf<R> extends { object: 'device-past' }
+      ? HistoryAccess
+      : undefined;
 type PeerOf<R extends Route> = R['policy'] extends 'device'
   ? DevicePeer
   : R['policy'] extends 'deviceKey'
@@ -40,20 +53,32 @@ export interface RequestContext<R extends Route = Route> {
   readonly requestId: string;
   /** `host:port` that the request was sent to; on the device listener always one of the cloud's own names. */
   readonly apiHost: string;
+  /** What the client wants where the answer is `streamable`; elsewhere always JSON. */
+  readonly format: 'json' | TextFormat;
+  /** On routes with `etag`: what `If-Match` said; see `assertMatch`. */
+  readonly ifMatch: IfMatch;
   /** Aborted when the client goes away or the server closes. */
   readonly signal: AbortSignal;
 }
 
+/** Version of the entity that is answered, for its ETag. */
+type VersionOf<R extends Route> = R extends { etag: true } ? { readonly version: number } : unknown;
+
 /**
  * What a handler answers. A `stream` yields whole frames of `text/event-stream` (see `eventFrame`); it is pulled
- * only as fast as the client reads, and returned (`iterator.return()`) when the client or the server ends it.
+ * only as fast as the client reads, and returned (`iterator.return()`) when the client or the server ends it. The
+ * same holds for `text`, pieces of the whole text in the format of the request.
  */
 export type Answer<R extends Route> = {
-  [S in keyof R['success']]: R['success'][S] extends z.ZodType
-    ? { readonly status: S; readonly body: z.output<R['success'][S]> }
-    : R['success'][S] extends 'event-stream'
-      ? { readonly status: S; readonly stream: AsyncIterable<string> }
-      : { readonly status: S };
+  [S in keyof R['success']]: R['success'][S] extends Streamable
+    ?
+        | { readonly status: S; readonly body: z.output<JsonOf<R['success'][S]>> }
+        | { readonly status: S; readonly text: AsyncIterable<string>; readonly fileName: string }
+    : R['success'][S] extends z.ZodType
+      ? { readonly status: S; readonly body: z.output<R['success'][S]> } & VersionOf<R>
+      : R['success'][S] extends 'event-stream'
+        ? { readonly status: S; readonly stream: AsyncIterable<string> }
+        : { readonly status: S };
 }[keyof R['success']];
 
 /** One handler for each route of the contract; the app refuses to start when one is missing. */

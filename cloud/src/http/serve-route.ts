@@ -1,15 +1,17 @@
 import { ProblemError } from '@ares/protocol';
-import type { Route, RouteId } from '@ares/protocol/http';
+import { isStreamable, type Route, type RouteId, type TextFormat } from '@ares/protocol/http';
 import type { Context } from 'koa';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { certificateOf } from './client-certificate.ts';
+import { readIfMatch, toETag } from './conditional.ts';
 import { eventStreamBody } from './event-stream.ts';
 import type { Answer, RequestContext } from './handlers.ts';
 import type { Policies } from './policies.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { parsePart, readJsonBody } from './request-input.ts';
+import { setTextHeaders, textStreamBody, wantedFormat } from './text-stream.ts';
 
 /** A handler whose route is no longer known to the type system. */
 export type Handler = (context: RequestContext) => Promise<Answer<Route>>;
@@ -54,9 +56,12 @@ export async function serveRoute(
     parts.open.delete(request);
     request.abort();
   });
+  const query = route.query === undefined ? {} : parsePart('query', route.query, { ...ctx.query });
+  const success = route.success[200];
+  const format = isStreamable(success) ? wantedFormat(ctx, success, query) : 'json';
   const context = {
     params: params(),
-    query: route.query === undefined ? {} : parsePart('query', route.query, { ...ctx.query }),
+    query,
     body: route.body === undefined ? undefined : parsePart('body', route.body, await readJsonBody(ctx)),
     caller: grant.caller,
     access: grant.access,
@@ -64,16 +69,22 @@ export async function serveRoute(
     source: ctx.ip,
     requestId: ctx.state['requestId'] as string,
     apiHost: ctx.host,
+    format,
+    ifMatch: route.etag === true ? readIfMatch(ctx.get('if-match')) : undefined,
     signal: request.signal,
   } as RequestContext;
   await parts.limits.admitTo(route.id as RouteId, context);
-  if (route.success[200] === 'event-stream') countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
+  if (success === 'event-stream' || format !== 'json')
+    countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
   const result = await handler(context);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
   if ('stream' in result) {
     answerStream(ctx, result.stream as AsyncIterable<string>, request, grant.expiresAt, parts.clock);
+  } else if ('text' in result) {
+    await answerText(ctx, result as unknown as TextAnswer, format as TextFormat, request);
   } else if ('body' in result) {
+    if ('version' in result) ctx.set('etag', toETag(result.version as number));
     ctx.body = JSON.stringify(result.body);
     ctx.set('content-type', 'application/json; charset=utf-8');
   } else ctx.body = null;
@@ -108,6 +119,25 @@ function countStream(ctx: Context, streams: Map<number, number>, userId: number)
     if (left > 0) streams.set(userId, left);
     else streams.delete(userId);
   });
+}
+
+interface TextAnswer {
+  readonly text: AsyncIterable<string>;
+  readonly fileName: string;
+}
+
+/** What is asked page by page ends by itself when a right ends: so much text may take longer than a token lives. */
+async function answerText(
+  ctx: Context,
+  answer: TextAnswer,
+  format: TextFormat,
+  request: AbortController,
+): Promise<void> {
+  setTextHeaders(ctx, format, answer.fileName);
+  if (ctx.method === 'HEAD') {
+    ctx.body = null;
+    ctx.status = 200;
+  } else ctx.body = await textStreamBody(answer.text, { signal: request.signal });
 }
 
 function answerStream(

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type ProblemDetails, ProblemError } from '../problems.ts';
 import { type Contract, contract, type RouteId } from './contract.ts';
-import type { AnswerOf, BodyInputOf, QueryInputOf, Route } from './route.ts';
+import { type AnswerOf, type BodyInputOf, isStreamable, type QueryInputOf, type Route } from './route.ts';
 import { problemDetails } from './schemas.ts';
 
 /** The part of `fetch` that the client needs; `fetch` itself fits. */
@@ -10,11 +10,20 @@ export type Fetch = (
   init: { method: string; headers: Record<string, string>; body?: string; signal?: AbortSignal },
 ) => Promise<{ status: number; headers: { get(name: string): string | null }; text(): Promise<string> }>;
 
-type Call<R extends Route> = {
+interface ForVersion {
+  /** ETag of the version on which a change is made. */
+  readonly ifMatch?: string | undefined;
+  /** Told the ETag of the answer. */
+  readonly onETag?: (etag: string) => void;
+}
+
+export type Call<R extends Route> = {
   readonly params?: Record<string, string | number>;
   readonly signal?: AbortSignal;
-} & (R extends { body: z.ZodType } ? { readonly body: BodyInputOf<R> } : unknown) &
-  (R extends { query: z.ZodType } ? { readonly query?: QueryInputOf<R> } : unknown);
+} & (R extends { etag: true } ? ForVersion : unknown) &
+  (R extends { body: z.ZodType } ? { readonly body: BodyInputOf<R> } : unknown) &
+  // The format is the client's own affair: see `fetchText`.
+  (R extends { query: z.ZodType } ? { readonly query?: Omit<QueryInputOf<R>, 'format'> } : unknown);
 
 type Arguments<R extends Route> = R extends { body: z.ZodType } | { params: z.ZodType }
   ? [Call<R>]
@@ -33,45 +42,62 @@ export function buildPath(path: string, params: Readonly<Record<string, string |
   });
 }
 
+export interface ClientOptions<F = Fetch> {
+  readonly baseUrl: string;
+  readonly fetch: F;
+  /** Access token, asked for at each call. */
+  readonly accessToken?: () => string | undefined;
+}
+
+/** The request of a route, as `fetch` takes it. */
+export function requestOf(
+  options: ClientOptions<unknown>,
+  route: Route,
+  call: Call<Route> & ForVersion & { body?: unknown; query?: object },
+  accept: string,
+): Parameters<Fetch> {
+  const query = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
+  const search =
+    query.length === 0 ? '' : `?${query.map(([k, v]) => `${k}=${encodeURIComponent(String(v))}`).join('&')}`;
+  const token = options.accessToken?.();
+  return [
+    options.baseUrl + buildPath(route.path, call.params) + search,
+    {
+      method: route.method,
+      headers: {
+        accept,
+        ...(call.body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(call.ifMatch !== undefined && { 'if-match': call.ifMatch }),
+      },
+      ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+      ...(call.signal !== undefined && { signal: call.signal }),
+    },
+  ];
+}
+
 /**
  * A typed client of the whole contract.
  * @throws {ProblemError} from each call when the server answers a problem
  */
-export function createClient(options: {
-  readonly baseUrl: string;
-  readonly fetch: Fetch;
-  /** Access token, asked for at each call. */
-  readonly accessToken?: () => string | undefined;
-}): Client {
-  const call = async (route: Route, request: Call<Route> & { body?: unknown; query?: object } = {}) => {
-    const query = Object.entries(request.query ?? {}).filter(([, value]) => value !== undefined);
-    const search =
-      query.length === 0
-        ? ''
-        : `?${query.map(([k, v]) => `${k}=${encodeURIComponent(String(v))}`).join('&')}`;
-    const token = options.accessToken?.();
-    const response = await options.fetch(options.baseUrl + buildPath(route.path, request.params) + search, {
-      method: route.method,
-      headers: {
-        accept: 'application/json',
-        ...(request.body !== undefined && { 'content-type': 'application/json' }),
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      },
-      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
-      ...(request.signal !== undefined && { signal: request.signal }),
-    });
+export function createClient(options: ClientOptions): Client {
+  const call = async (route: Route, request: Call<Route> & ForVersion = {}) => {
+    const response = await options.fetch(...requestOf(options, route, request, 'application/json'));
     const text = await response.text();
     const success = route.success[response.status];
     if (success === undefined) throw toProblem(response.status, text);
+    const etag = response.headers.get('etag');
+    if (etag !== null) request.onETag?.(etag);
     if (success === null || success === 'event-stream') return undefined;
-    return success.parse(JSON.parse(text));
+    return (isStreamable(success) ? success.json : success).parse(JSON.parse(text));
   };
   return Object.fromEntries(
     Object.entries(contract).map(([id, route]) => [id, (request?: never) => call(route, request)]),
   ) as unknown as Client;
 }
 
-function toProblem(status: number, text: string): ProblemError {
+/** What a failed answer says. */
+export function toProblem(status: number, text: string): ProblemError {
   try {
     const details = problemDetails.parse(JSON.parse(text)) as ProblemDetails;
     return new ProblemError(details.code, details.detail, { issues: details.issues ?? [] });

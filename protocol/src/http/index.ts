@@ -8,9 +8,15 @@ export {
   type BodyInputOf,
   type BodyOf,
   defineRoute,
+  isStreamable,
+  type JsonOf,
   type Listener,
   type ParamsOf,
   type QueryInputOf,
   type QueryOf,
   type Route,
+  type Streamable,
+  type TextFormat,
+  textFormats,
 } from './route.ts';
+export { fetchText, type StreamableRouteId, type StreamFetch } from './text-client.ts';

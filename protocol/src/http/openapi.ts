@@ -1,7 +1,7 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { problemCodes, problems } from '../problems.ts';
 import { contract } from './contract.ts';
-import type { Route } from './route.ts';
+import { isStreamable, type Route, type Streamable, textFormats } from './route.ts';
 import { problemDetails } from './schemas.ts';
 
 /** The contract as an OpenAPI 3.1 document. */
@@ -43,7 +43,9 @@ function operation(route: Route): object {
             description: 'Server-sent events',
             content: { 'text/event-stream': { schema: { type: 'string' } } },
           }
-        : { description: 'Success', content: { 'application/json': { schema } } },
+        : isStreamable(schema)
+          ? { description: 'Success', content: streamableContent(schema) }
+          : { description: 'Success', content: { 'application/json': { schema } } },
   ]);
   const failures = new Map<number, string[]>();
   for (const code of problemCodes) {
@@ -84,4 +86,9 @@ function operation(route: Route): object {
       },
     },
   };
+}
+
+function streamableContent({ json, text }: Streamable): Record<string, object> {
+  const streamed = text.map((format) => [textFormats[format], { schema: { type: 'string' } }]);
+  return { 'application/json': { schema: json }, ...Object.fromEntries(streamed) };
 }

@@ -13,3 +13,6 @@ export const pageQuery = {
 /** A page of a list. `nextCursor` is `null` on the last one. */
 export const page = <S extends z.ZodType>(item: S) =>
   z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+
+/** Query of an answer that may also be had as streamed text; it wins over `Accept`. */
+export const formatQuery = { format: z.enum(['json', 'csv', 'ndjson']).optional() };
