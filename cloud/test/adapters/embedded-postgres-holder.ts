@@ -6,10 +6,9 @@ import { text } from 'node:stream/consumers';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../../src/adapters/embedded-postgres.ts';
 
 try {
-  const started = performance.now();
   const server = await startEmbeddedPostgres({ dataDir: process.argv[2]!, log: () => undefined });
   const { connection, pid } = server;
-  console.log(JSON.stringify({ connection, pid, tookMs: performance.now() - started }));
+  console.log(JSON.stringify({ connection, pid }));
   await text(process.stdin);
   await server.stop();
 } catch (error) {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { type PostgresConnection, startEmbeddedPostgres } from '../../src/adapters/embedded-postgres.ts';
 
-export type Held = { readonly connection: PostgresConnection; readonly pid: number; readonly tookMs: number };
+export type Held = { readonly connection: PostgresConnection; readonly pid: number };
 export type Refused = { readonly code: string; readonly message: string };
 export type Holder<Answer = Held | Refused> = {
   readonly process: ChildProcess;
