@@ -3,6 +3,7 @@ import { createAccessTokens } from './accounts/access-tokens.ts';
 import { createPasswordHasher } from './accounts/passwords.ts';
 import { accountRoutes } from './accounts/routes.ts';
 import { type AccountService, createAccountService, defaultAccountConfig } from './accounts/service.ts';
+import { auditRoutes } from './audit/routes.ts';
 import { claimsRoutes } from './claims/routes.ts';
 import { createClaimsService } from './claims/service.ts';
 import { claimsDefaults } from './claims/types.ts';
@@ -164,6 +165,7 @@ async function createHandlers(
     ...standingRoutes(createStandingService(common)),
     ...timeRoutes(orders),
     ...releaseRoutes({ release, receipts: createReceiptService({ ...common, release }) }),
+    ...auditRoutes(database),
     ...live.handlers,
   };
   return { routes, devices };

@@ -8,8 +8,11 @@ import {
   runningPostgres,
   startEmbeddedPostgres,
 } from './adapters/embedded-postgres.ts';
+import { openFileSecretStore } from './adapters/file-secret-store.ts';
 import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
 import { createPinoLogger } from './adapters/pino-logger.ts';
+import { type ChainHead, type ChainReport, createAuditChain } from './audit/chain.ts';
+import { auditKey } from './audit/key.ts';
 import { connectionOf, untilAnswering } from './compose-foundation.ts';
 import type { CloudConfig } from './config.ts';
 import { migrate } from './database/migrate.ts';
@@ -21,6 +24,8 @@ export interface OperatorTools {
   createAdministrator(wanted: {
     readonly email: string;
   }): Promise<{ readonly email: string; readonly password: string }>;
+  /** Reads the whole chain of the audit log. @throws {SecretStoreError} */
+  verifyAudit(known?: ChainHead): Promise<ChainReport>;
 }
 
 /**
@@ -37,6 +42,10 @@ export async function withOperatorTools<T>(
   const hasher = createPasswordHasher();
   return await work({
     createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
+    async verifyAudit(known) {
+      const secrets = await openFileSecretStore({ dir: join(config.home, 'secrets') });
+      return createAuditChain({ database, key: await auditKey(secrets) }).verify(known);
+    },
   });
 }
 

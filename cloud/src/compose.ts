@@ -3,6 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseTrustFile, type TrustFile } from '@ares/protocol';
 import type { RoleName } from './accounts/types.ts';
 import { startPgBossScheduler } from './adapters/pg-boss-scheduler.ts';
+import { createAuditChain } from './audit/chain.ts';
+import { auditChainJob } from './audit/job.ts';
+import { auditKey } from './audit/key.ts';
 import { createComponentService } from './components/service.ts';
 import { createAccounts, startApiRole } from './compose-api.ts';
 import { connectToBroker, startBrokerRole } from './compose-broker.ts';
@@ -91,7 +94,8 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
     if (roles.has('api')) await startApiRole(foundation, createLiveParts(foundation, base, stack), stack);
   }
   if (roles.has('jobs')) {
-    const jobs = housekeepingJobs({ database, clock, log });
+    const chain = createAuditChain({ database, key: await auditKey(foundation.secrets) });
+    const jobs = [...housekeepingJobs({ database, clock, log }), auditChainJob({ chain, log })];
     const scheduler = await startPgBossScheduler({ connection, jobs, log });
     stack.defer(() => scheduler.close());
   }

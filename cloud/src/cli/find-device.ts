@@ -1,11 +1,14 @@
-import type { Client } from '@ares/protocol/http';
+import { allItems, type Client } from '@ares/protocol/http';
 import { CliError } from './cli-error.ts';
 
 type Device = Awaited<ReturnType<Client['listDevices']>>['items'][number];
 
 /** A device by its UUID, the beginning of it, or its nickname. */
 export async function findDevice(client: Client, wanted: string): Promise<Device> {
-  const { items } = await client.listDevices();
+  // A nickname is searched for as it is; of a UUID the beginning is enough.
+  const items = await allItems((cursor) =>
+    client.listDevices({ query: { cursor, text: wanted.trim().slice(0, 80) || undefined, limit: 200 } }),
+  );
   const fits = items.filter(
     ({ deviceUuid, nickname }) => deviceUuid.startsWith(wanted) || nickname === wanted,
   );

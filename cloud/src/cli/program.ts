@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { adminCommands } from './commands/admin.ts';
+import { auditCommands } from './commands/audit.ts';
 import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
@@ -42,6 +43,7 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   pairCommand(program, context);
   simulateCommand(program, context);
   adminCommands(program, context);
+  auditCommands(program, context);
   documentCommands(program);
   return program;
 }

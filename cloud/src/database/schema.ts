@@ -262,6 +262,8 @@ interface AuditLog {
   object_id: string;
   detail: Json<Record<string, unknown>>;
   source: string | null;
+  chain_seq: number | null;
+  chain_mac: Buffer | null;
 }
 
 interface SecurityEvents {

@@ -1,4 +1,5 @@
 import { accountRoutes } from './routes/accounts.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { claimRoutes } from './routes/claims.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { componentRoutes } from './routes/components.ts';
@@ -17,6 +18,7 @@ export const contract = {
   ...liveRoutes,
   ...commandRoutes,
   ...componentRoutes,
+  ...auditRoutes,
 } as const;
 
 export type Contract = typeof contract;

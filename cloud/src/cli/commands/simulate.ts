@@ -58,7 +58,8 @@ async function bringUp(options: {
   const parsed = parseRegistrationLine(registrationLine);
   if (!parsed.ok) throw new CliError('factory-init printed no registration line.');
   const { deviceUuid } = parsed.value;
-  const known = (await admin.client.listDevices()).items.find((device) => device.deviceUuid === deviceUuid);
+  const { items } = await admin.client.listDevices({ query: { text: deviceUuid } });
+  const known = items.find((device) => device.deviceUuid === deviceUuid);
   if (known === undefined) await admin.client.preregister({ body: parsed.value });
   await pi.start();
   if (known?.lifeCycle === 'ACTIVE') return deviceUuid;
