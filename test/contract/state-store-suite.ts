@@ -40,8 +40,9 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       store = await make();
       device = randomUUID();
     });
-    const filled = async (over: Partial<DeviceState> = {}) =>
-      await store.refill(device, { ...empty, ...over });
+    const fill = async (deviceUuid: string, state: DeviceState) =>
+      await store.refill(deviceUuid, state, await store.epoch());
+    const filled = (over: Partial<DeviceState> = {}) => fill(device, { ...empty, ...over });
     const get = async () => (await store.get(device))!;
 
     it('knows nothing of a device before the refill, and takes nothing for it', async () => {
@@ -127,7 +128,7 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
 
     it('finds overdue devices by the time they were seen, oldest first, and only those that are online', async () => {
       const [late, later, fresh, offline] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
-      for (const one of [later, fresh, late, offline]) await store.refill(one, empty);
+      for (const one of [later, fresh, late, offline]) await fill(one, empty);
       await store.birth(later, 'c', 20_000);
       await store.birth(late, 'c', 10_000);
       await store.birth(fresh, 'c', 90_000);
@@ -176,12 +177,65 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       expect(await store.get(device)).toBeUndefined();
     });
 
+    it('keeps an entry dirty that was refilled with what was read before everything became dirty', async () => {
+      await filled();
+      const before = await store.epoch();
+      await store.markDirty('all');
+      await store.refill(device, { ...empty, values: [value()] }, before);
+      expect(await store.get(device)).toBeUndefined();
+      await filled({ values: [value()] });
+      expect((await get()).values).toEqual([value()]);
+    });
+
+    it('takes values for a dirty entry, so that nothing that arrives before the refill is lost', async () => {
+      await filled();
+      await store.markDirty('all');
+      expect(await store.apply(device, update([value({ seq: 7 })]))).toBe('changed');
+      await filled({ values: [value({ seq: 3 })] });
+      expect((await get()).values).toEqual([value({ seq: 7 })]);
+    });
+
+    it('finds devices that the database expects to be online, also without an entry', async () => {
+      await filled();
+      await store.birth(device, 'c', 90_000);
+      const lost = randomUUID();
+      await store.expect(
+        new Map([
+          [lost, 10_000],
+          [device, 5_000],
+        ]),
+      );
+      expect(await store.overdue(50_000, 10)).toEqual([lost]);
+      expect(await store.timeOut(lost, 50_000)).toBe(false);
+      await fill(lost, { ...empty, presence: 'ONLINE', lastSeen: 10_000 });
+      expect(await store.timeOut(lost, 50_000)).toBe(true);
+      expect(await store.overdue(50_000, 10)).toEqual([]);
+    });
+
+    it('keeps values, reasons and metrics of any shape as they are', async () => {
+      const values = [
+        value({ metric: 'a:b c/µ', value: -0.1e-300, measuredAt: 1.5 }),
+        value({ componentId: 2, metric: 'big', value: Number.MAX_SAFE_INTEGER, seq: 2 ** 53 - 1 }),
+      ];
+      const reasons = [health({ status: 'ERROR', reason: 'no: "answer"\n' }), health({ componentId: 2 })];
+      await filled({ presence: 'ONLINE', connectionId: 'c:1', lastSeen: 7, values, health: reasons });
+      const state = await get();
+      expect(state).toMatchObject({ presence: 'ONLINE', connectionId: 'c:1', lastSeen: 7 });
+      expect([...state.values].sort((a, b) => a.componentId - b.componentId)).toEqual(values);
+      expect([...state.health].sort((a, b) => a.componentId - b.componentId)).toEqual(reasons);
+    });
+
     it('forgets a device', async () => {
       await filled();
       await store.birth(device, 'c', 1);
       await store.drop(device);
       expect(await store.get(device)).toBeUndefined();
       expect(await store.overdue(1e12, 10)).toEqual([]);
+    });
+
+    it('lets one who sweeps go on sweeping', async () => {
+      expect(await store.leadsSweep(60_000)).toBe(true);
+      expect(await store.leadsSweep(60_000)).toBe(true);
     });
 
     it('answers that it is well', async () => {

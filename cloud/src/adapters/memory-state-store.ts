@@ -11,7 +11,8 @@ interface Entry {
   presence: Presence;
   connectionId: string | undefined;
   lastSeen: number | undefined;
-  dirty: boolean;
+  /** In which it was refilled; undefined when it is dirty. */
+  epoch: number | undefined;
   readonly values: Map<string, MetricValue>;
   readonly health: Map<number, HealthValue>;
 }
@@ -20,6 +21,7 @@ interface Entry {
 export function createMemoryStateStore(): StateStore {
   const entries = new Map<string, Entry>();
   const online = createSeenIndex();
+  let epoch = 0;
 
   const seen = (deviceUuid: string, entry: Entry, at: number) => {
     entry.lastSeen = Math.max(entry.lastSeen ?? 0, at);
@@ -42,9 +44,10 @@ export function createMemoryStateStore(): StateStore {
   };
 
   return {
+    shared: false,
     async get(deviceUuid) {
       const entry = entries.get(deviceUuid);
-      return entry === undefined || entry.dirty ? undefined : snapshot(entry);
+      return entry?.epoch === epoch ? snapshot(entry) : undefined;
     },
     async apply(deviceUuid, update) {
       const entry = entries.get(deviceUuid);
@@ -88,14 +91,19 @@ export function createMemoryStateStore(): StateStore {
         .filter((deviceUuid) => (entries.get(deviceUuid)?.lastSeen ?? 0) < seenBefore)
         .slice(0, limit);
     },
-    async refill(deviceUuid, state) {
+    async expect(devices) {
+      for (const [deviceUuid, at] of devices) if (!entries.has(deviceUuid)) online.put(deviceUuid, at);
+    },
+    leadsSweep: async () => true,
+    epoch: async () => String(epoch),
+    async refill(deviceUuid, state, readIn) {
       const old = entries.get(deviceUuid);
-      const kept = old?.dirty === true ? undefined : old;
+      const kept = old?.epoch === epoch ? old : undefined;
       const entry: Entry = {
         presence: kept === undefined ? state.presence : kept.presence,
         connectionId: kept === undefined ? state.connectionId : kept.connectionId,
         lastSeen: maximum(old?.lastSeen, state.lastSeen),
-        dirty: false,
+        epoch: Number(readIn),
         values: new Map(),
         health: new Map(),
       };
@@ -105,9 +113,13 @@ export function createMemoryStateStore(): StateStore {
       reindex(deviceUuid, entry);
     },
     async markDirty(deviceUuids) {
-      for (const deviceUuid of deviceUuids === 'all' ? entries.keys() : deviceUuids) {
+      if (deviceUuids === 'all') {
+        epoch += 1;
+        return;
+      }
+      for (const deviceUuid of deviceUuids) {
         const entry = entries.get(deviceUuid);
-        if (entry !== undefined) entry.dirty = true;
+        if (entry !== undefined) entry.epoch = undefined;
       }
     },
     async drop(deviceUuid) {

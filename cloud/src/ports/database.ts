@@ -13,8 +13,12 @@ export interface Notices {
   device: { readonly deviceUuid: string };
   /** Sessions of a device must end now. */
   endSession: { readonly deviceUuid: string; readonly reason: string };
-  /** Readings of these devices were stored, or their presence changed. */
-  state: { readonly deviceUuids: readonly string[] };
+  /** Readings of these devices were stored, or their presence changed. `from` names the process that says so. */
+  state: { readonly deviceUuids: readonly string[]; readonly from?: string };
+  /** Sessions of a user ended: one, or those that the tables no longer have. */
+  userSessions: { readonly userId: number };
+  /** A mail waits to be sent. */
+  mail: Record<string, never>;
   /** A command reached its final state. */
   command: { readonly commandId: string };
 }

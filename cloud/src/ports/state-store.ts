@@ -39,7 +39,17 @@ export interface DeviceState {
   readonly health: readonly HealthValue[];
 }
 
+/** The store does not answer. What it would have said is in the database; what it missed must be refilled. */
+export class StateStoreError extends Error {
+  override readonly name = 'StateStoreError';
+  readonly code = 'STATE_STORE_AWAY';
+}
+
+/** Every operation may throw {@link StateStoreError}, except those that say otherwise. */
 export interface StateStore {
+  /** Whether all processes of the cloud see the same entries; otherwise each must be told what others changed. */
+  readonly shared: boolean;
+
   /** The entry, or `undefined` when it is missing or marked dirty: then refill it. */
   get(deviceUuid: string): Promise<DeviceState | undefined>;
 
@@ -59,22 +69,40 @@ export interface StateStore {
   /** TIMEOUT, if the device is ONLINE and was not seen since `seenBefore`. Answers whether it counted. */
   timeOut(deviceUuid: string, seenBefore: number): Promise<boolean>;
 
-  /** ONLINE devices last seen before the time, oldest first: from an index, never by a scan. */
+  /**
+   * ONLINE devices last seen before the time, oldest first: from an index, never by a scan. Among them devices whose
+   * entry is missing: refill them, then ask again by `timeOut`.
+   */
   overdue(seenBefore: number, limit: number): Promise<readonly string[]>;
 
-  /**
-   * Makes the entry from what the database holds. Values that arrived in between and are newer stay; presence is
-   * taken from `state` when the entry was missing or dirty.
-   */
-  refill(deviceUuid: string, state: DeviceState): Promise<void>;
+  /** Puts devices into the index of `overdue` that the database knows as ONLINE, with their last-seen. */
+  expect(online: ReadonlyMap<string, number>): Promise<void>;
 
-  /** Another process changed these devices, or nobody knows: `get` answers `undefined` until the refill. */
+  /** Whether this process is the one that looks for silent devices; it stays so for `holdMs` after it asked. */
+  leadsSweep(holdMs: number): Promise<boolean>;
+
+  /**
+   * Names the time since everything was marked dirty or lost. It is asked for before the tables are read, so that a
+   * refill with what is older than that leaves the entry dirty.
+   */
+  epoch(): Promise<string>;
+
+  /**
+   * Makes the entry from what the database held in `epoch`. Values that arrived in between and are newer stay;
+   * presence is taken from `state` when the entry was missing or dirty.
+   */
+  refill(deviceUuid: string, state: DeviceState, epoch: string): Promise<void>;
+
+  /**
+   * Another process changed these devices, or nobody knows: `get` answers `undefined` until the refill. `all` costs
+   * no more than one device.
+   */
   markDirty(deviceUuids: readonly string[] | 'all'): Promise<void>;
 
   /** Forgets the device. */
   drop(deviceUuid: string): Promise<void>;
 
-  /** Whether the store answers. */
+  /** Whether the store answers; never throws. */
   healthy(): Promise<boolean>;
 }
 

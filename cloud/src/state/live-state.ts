@@ -2,12 +2,13 @@ import type { StateDocument } from '@ares/protocol';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { DeviceState, StateStore, StateUpdate } from '../ports/state-store.ts';
+import { type StateStore, StateStoreError, type StateUpdate } from '../ports/state-store.ts';
+import { createAnnouncements } from './announcements.ts';
 import { buildDocument } from './document.ts';
 import { createHealthWriter } from './health-writer.ts';
+import { createPresenceSteps } from './presence-steps.ts';
 import { createRefills } from './refills.ts';
 import type { StateRepository } from './repository.ts';
-import { createTurns } from './turns.ts';
 
 /** The live state of all devices, and news of its changes. */
 export interface LiveState {
@@ -26,13 +27,10 @@ export interface LiveState {
 
 const ANNOUNCE_EVERY_MS = 1_000;
 const PERSIST_EVERY_MS = 30_000;
-/** UUIDs in one notice of at most 8,000 bytes. */
-const NOTICE_DEVICES = 150;
-const SWEEP_LIMIT = 500;
 
 /**
- * @param options.role `writer` where the ingest runs: it knows every change first. `reader` elsewhere: notices of
- * other processes make its copies dirty, and they are read from the database again.
+ * @param options.role `writer` where the ingest runs: it changes the store and says so to the others. What these do
+ * with the notice depends on the store: a shared one holds the change already, of another the copy is dirty.
  */
 export async function createLiveState(options: {
   readonly store: StateStore;
@@ -44,15 +42,15 @@ export async function createLiveState(options: {
 }): Promise<LiveState> {
   const { store, repository, database, clock, log, role } = options;
   const listeners = new Set<(deviceUuid: string) => void>();
-  const announced = new Set<string>();
   const seen = new Map<string, number>();
   const work = new Set<Promise<unknown>>();
+  const announcements = createAnnouncements(database);
 
   const emit = (deviceUuid: string) => {
     for (const listener of listeners) listener(deviceUuid);
   };
   const changed = (deviceUuid: string) => {
-    announced.add(deviceUuid);
+    announcements.add(deviceUuid);
     emit(deviceUuid);
   };
   const run = (task: () => Promise<unknown>, what: string) => {
@@ -62,48 +60,30 @@ export async function createLiveState(options: {
   };
 
   const refills = createRefills(store, repository);
-  /** The entry, made from the database when it is missing or dirty. */
-  const entryOf = async (deviceUuid: string): Promise<DeviceState | undefined> =>
-    (await store.get(deviceUuid)) ?? (await refills.of(deviceUuid));
-
-  // Store and database change in the same order, or one would end with a presence that the other has left.
-  const inTurn = createTurns();
-  const revived = (deviceUuid: string) =>
-    run(
-      () =>
-        inTurn(deviceUuid, async () => {
-          const entry = await store.get(deviceUuid);
-          if (entry?.presence !== 'ONLINE') return;
-          await repository.savePresence(deviceUuid, 'ONLINE', undefined);
-          changed(deviceUuid);
-        }),
-      'a presence was not saved',
-    );
+  const presence = createPresenceSteps({ store, repository, refills, clock, changed });
 
   const apply = async (deviceUuid: string, update: StateUpdate): Promise<void> => {
     let outcome = await store.apply(deviceUuid, update);
     if (outcome === 'missing') {
-      if ((await entryOf(deviceUuid)) === undefined) return;
+      if ((await refills.of(deviceUuid)) === undefined) return;
       outcome = await store.apply(deviceUuid, update);
       if (outcome === 'same') outcome = 'changed';
     }
-    if (outcome === 'revived') revived(deviceUuid);
+    if (outcome === 'revived')
+      run(() => presence.revived(deviceUuid, update.seenAt), 'a presence was not saved');
     if (outcome === 'changed' || outcome === 'revived') changed(deviceUuid);
+  };
+  const applyOrShowTables = async (deviceUuid: string, update: StateUpdate): Promise<void> => {
+    try {
+      await apply(deviceUuid, update);
+    } catch (error) {
+      if (!(error instanceof StateStoreError)) throw error;
+      // It is in the tables, from which everybody reads until the store is back, and then it is refilled.
+      changed(deviceUuid);
+    }
   };
 
   const health = createHealthWriter(repository);
-  const announce = async (): Promise<void> => {
-    const devices = [...announced];
-    announced.clear();
-    try {
-      for (let i = 0; i < devices.length; i += NOTICE_DEVICES)
-        await database.notify(database.db, 'state', { deviceUuids: devices.slice(i, i + NOTICE_DEVICES) });
-    } catch (error) {
-      // Other processes would show what was, for as long as nothing else changes.
-      for (const deviceUuid of devices) announced.add(deviceUuid);
-      throw error;
-    }
-  };
   const persistSeen = async (): Promise<void> => {
     const batch = new Map(seen);
     seen.clear();
@@ -113,32 +93,38 @@ export async function createLiveState(options: {
   const everythingMayHaveChanged = () =>
     run(async () => {
       refills.outdate('all');
-      await store.markDirty('all');
+      await markAllDirty();
     }, 'the live state may be old');
+  // Whoever brings a store back makes everything in it dirty: nothing is lost when it cannot be told now.
+  const markAllDirty = () =>
+    store.markDirty('all').catch((error) => {
+      if (!(error instanceof StateStoreError)) throw error;
+    });
 
-  const stops: (() => void)[] = [];
+  const heard = (deviceUuids: readonly string[]) => {
+    if (store.shared) {
+      for (const deviceUuid of deviceUuids) emit(deviceUuid);
+      return;
+    }
+    run(async () => {
+      refills.outdate(deviceUuids);
+      await store.markDirty(deviceUuids);
+      for (const deviceUuid of deviceUuids) emit(deviceUuid);
+    }, 'a change of state was lost');
+  };
+  const stops = [announcements.hear(heard, store.shared ? () => undefined : everythingMayHaveChanged)];
   if (role === 'writer') {
-    for (const deviceUuid of await repository.online()) await entryOf(deviceUuid);
-    const announcing = setInterval(
-      () => run(announce, 'changes of state were not announced'),
-      ANNOUNCE_EVERY_MS,
-    );
-    const persisting = setInterval(() => {
+    // One that died may have stored readings of which a shared store was not told.
+    everythingMayHaveChanged();
+    const every = (ms: number, task: () => void) => {
+      const timer = setInterval(task, ms);
+      stops.push(() => clearInterval(timer));
+    };
+    every(ANNOUNCE_EVERY_MS, () => run(() => announcements.send(), 'changes of state were not announced'));
+    every(PERSIST_EVERY_MS, () => {
       run(persistSeen, 'last-seen was not saved');
       run(() => health.save(), 'the health of components was not saved');
-    }, PERSIST_EVERY_MS);
-    stops.push(
-      () => clearInterval(announcing),
-      () => clearInterval(persisting),
-    );
-  } else {
-    const dirty = (deviceUuids: readonly string[]) =>
-      run(async () => {
-        refills.outdate(deviceUuids);
-        await store.markDirty(deviceUuids);
-        for (const deviceUuid of deviceUuids) emit(deviceUuid);
-      }, 'a change of state was lost');
-    stops.push(database.listen('state', ({ deviceUuids }) => dirty(deviceUuids), everythingMayHaveChanged));
+    });
   }
   // Names, components and owners are read from the tables each time; what a former owner measured is forgotten.
   const ownerMayHaveChanged = (deviceUuid: string) =>
@@ -152,7 +138,7 @@ export async function createLiveState(options: {
 
   return {
     async document(deviceUuid) {
-      const [shown, state] = await Promise.all([repository.shown(deviceUuid), entryOf(deviceUuid)]);
+      const [shown, state] = await Promise.all([repository.shown(deviceUuid), refills.of(deviceUuid)]);
       return shown === undefined || state === undefined
         ? undefined
         : buildDocument(shown, state, clock.now());
@@ -171,42 +157,15 @@ export async function createLiveState(options: {
                 'the health of components waits for the database',
               ),
             );
-        await apply(deviceUuid, update);
+        await applyOrShowTables(deviceUuid, update);
       }, 'a change of state was lost');
     },
     async born(deviceUuid, connectionId, at) {
       seen.set(deviceUuid, at);
-      await inTurn(deviceUuid, async () => {
-        await repository.savePresence(deviceUuid, 'ONLINE', connectionId);
-        if ((await entryOf(deviceUuid)) === undefined) return;
-        await store.birth(deviceUuid, connectionId, at);
-        changed(deviceUuid);
-      });
+      await presence.born(deviceUuid, connectionId, at);
     },
-    async will(deviceUuid, connectionId, at) {
-      await inTurn(deviceUuid, async () => {
-        if ((await entryOf(deviceUuid)) === undefined) return;
-        if (!(await store.will(deviceUuid, connectionId, at))) return;
-        await repository.savePresence(deviceUuid, 'OFFLINE', undefined);
-        changed(deviceUuid);
-      });
-    },
-    async sweep(silentMs) {
-      const seenBefore = clock.now() - silentMs;
-      const look = async (deviceUuid: string): Promise<void> => {
-        // A broker in another process writes down whose connections it holds.
-        const at = await repository.lastSeen(deviceUuid);
-        if (at !== undefined && at >= seenBefore) {
-          await store.apply(deviceUuid, { values: [], health: [], seenAt: at });
-          return;
-        }
-        if (!(await store.timeOut(deviceUuid, seenBefore))) return;
-        await repository.savePresence(deviceUuid, 'TIMEOUT', undefined);
-        changed(deviceUuid);
-      };
-      for (const deviceUuid of await store.overdue(seenBefore, SWEEP_LIMIT))
-        await inTurn(deviceUuid, () => look(deviceUuid));
-    },
+    will: presence.will,
+    sweep: presence.sweep,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -215,7 +174,7 @@ export async function createLiveState(options: {
       for (const stop of stops) stop();
       await Promise.all(work);
       if (role === 'writer') {
-        await announce().catch(() => undefined);
+        await announcements.send().catch(() => undefined);
         await persistSeen().catch(() => undefined);
         await health.save().catch(() => undefined);
       }

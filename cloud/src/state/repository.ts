@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { CloudDatabase } from '../ports/database.ts';
-import type { DeviceState, HealthValue, MetricValue, Presence } from '../ports/state-store.ts';
+import type { DeviceState, HealthValue, MetricValue } from '../ports/state-store.ts';
 import type { ShownDevice } from './document.ts';
+import { createPresenceRepository } from './presence-repository.ts';
 
 /** Newest boots that are searched for values, and newest readings of each. */
 const BOOTS = 5;
@@ -10,6 +11,8 @@ const READINGS = 1_000;
 /** The live state as the database knows it. */
 export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
   return {
+    ...createPresenceRepository({ db }),
+
     /** Names and components to show; `undefined` for an unknown device. */
     async shown(deviceUuid: string): Promise<ShownDevice | undefined> {
       const device = await db
@@ -126,46 +129,6 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
         .select('a.id')
         .executeTakeFirst();
       return row !== undefined;
-    },
-
-    /** Devices that were ONLINE when this was last written, for the index of the time-out sweep. */
-    async online(): Promise<string[]> {
-      const rows = await db
-        .selectFrom('devices')
-        .where('presence', '=', 'ONLINE')
-        .select('device_uuid as deviceUuid')
-        .execute();
-      return rows.map(({ deviceUuid }) => deviceUuid);
-    },
-
-    async savePresence(
-      deviceUuid: string,
-      presence: Presence,
-      connectionId: string | undefined,
-    ): Promise<void> {
-      await db
-        .updateTable('devices')
-        .set({ presence, ...(connectionId !== undefined && { connection_id: connectionId }) })
-        .where('device_uuid', '=', deviceUuid)
-        .execute();
-    },
-
-    /** Moves last-seen of many devices forward. */
-    async saveLastSeen(seen: ReadonlyMap<string, number>): Promise<void> {
-      if (seen.size === 0) return;
-      const sorted = [...seen].sort(([a], [b]) => (a < b ? -1 : 1));
-      await sql`update devices d set last_seen = greatest(d.last_seen, to_timestamp(s.at / 1000))
-        from unnest(${sorted.map(([uuid]) => uuid)}::uuid[], ${sorted.map(([, at]) => at)}::float8[]) as s(uuid, at)
-        where d.device_uuid = s.uuid`.execute(db);
-    },
-
-    async lastSeen(deviceUuid: string): Promise<number | undefined> {
-      const row = await db
-        .selectFrom('devices')
-        .where('device_uuid', '=', deviceUuid)
-        .select('last_seen as lastSeen')
-        .executeTakeFirst();
-      return row?.lastSeen?.getTime();
     },
 
     async saveHealth(health: readonly HealthValue[]): Promise<void> {

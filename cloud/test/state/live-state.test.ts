@@ -300,12 +300,10 @@ describe('presence', () => {
       store: createMemoryStateStore(),
       repository: {
         ...real,
-        async savePresence(deviceUuid, presence, connectionId) {
-          if (presence === 'TIMEOUT') {
-            isWriting.resolve();
-            await mayWrite.promise;
-          }
-          await real.savePresence(deviceUuid, presence, connectionId);
+        async saveTimeOut(deviceUuid, seenBefore) {
+          isWriting.resolve();
+          await mayWrite.promise;
+          return real.saveTimeOut(deviceUuid, seenBefore);
         },
       },
       database: world.database,
