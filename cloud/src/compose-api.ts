@@ -22,6 +22,7 @@ import { createDeviceService } from './devices/service.ts';
 import { docsAssets } from './docs/assets.ts';
 import { createHttpApp, type StaticAssets } from './http/app.ts';
 import type { Handlers } from './http/handlers.ts';
+import { createIdempotency } from './idempotency/service.ts';
 import type { HealthChecks } from './http/health.ts';
 import { type DeviceTls, type HttpListener, listenDevices, listenPublic } from './http/listener.ts';
 import { createPolicies } from './http/policies.ts';
@@ -81,6 +82,7 @@ export async function startApiRole(
     clock: foundation.clock,
     log: foundation.log,
     metrics: foundation.metrics,
+    idempotency: createIdempotency(foundation),
   };
 
   const listeners: HttpListener[] = [];

@@ -21,6 +21,7 @@ export const problems = {
   DEVICE_OWNED: { status: 409, title: 'The device has an owner' },
   EMAIL_TAKEN: { status: 409, title: 'This e-mail is registered already' },
   FORBIDDEN: { status: 403, title: 'Not allowed for your role' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   IDENTITY_MISMATCH: { status: 409, title: 'Not the identity that was registered' },
   IDENTITY_UNKNOWN: { status: 409, title: 'The identity key of this device is not registered' },
   INTERNAL: { status: 500, title: 'Something went wrong on our side' },

@@ -1,5 +1,6 @@
 import type { ComponentTypeDefinition } from '@ares/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { IdempotencyTables } from './schema-idempotency.ts';
 
 /** Columns that the database fills in and nobody changes. */
 type Fixed<T> = ColumnType<T, T | undefined, never>;
@@ -284,7 +285,7 @@ interface Alerts {
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema {
+export interface Schema extends IdempotencyTables {
   users: Users;
   roles: Roles;
   user_roles: UserRoles;

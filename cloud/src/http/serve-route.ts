@@ -1,13 +1,15 @@
 import { ProblemError } from '@ares/protocol';
 import { isStreamable, type Route, type RouteId, type TextFormat } from '@ares/protocol/http';
 import type { Context } from 'koa';
+import type { Idempotency, RepeatableAnswer } from '../idempotency/service.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { allowCaching } from './cacheable.ts';
 import { certificateOf } from './client-certificate.ts';
 import { readIfMatch, toETag } from './conditional.ts';
 import { eventStreamBody } from './event-stream.ts';
-import type { Answer, RequestContext } from './handlers.ts';
+import type { Answer, Caller, RequestContext } from './handlers.ts';
 import type { Policies } from './policies.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { parsePart, readJsonBody } from './request-input.ts';
@@ -22,6 +24,8 @@ export interface ServeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics?: Metrics;
+  /** Absent: an Idempotency-Key is refused. */
+  readonly idempotency?: Idempotency;
   /** Requests that are being served. */
   readonly open: Set<AbortController>;
   /** Open streams of each user. */
@@ -76,7 +80,7 @@ export async function serveRoute(
   await parts.limits.admitTo(route.id as RouteId, context);
   if (success === 'event-stream' || format !== 'json')
     countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
-  const result = await handler(context);
+  const result = await handleOnce(ctx, route, context, handler, parts.idempotency);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
   if ('stream' in result) {
@@ -87,7 +91,31 @@ export async function serveRoute(
     if ('version' in result) ctx.set('etag', toETag(result.version as number));
     ctx.body = JSON.stringify(result.body);
     ctx.set('content-type', 'application/json; charset=utf-8');
+    if (route.cacheSeconds !== undefined) allowCaching(ctx, route.cacheSeconds);
   } else ctx.body = null;
+}
+
+/** By the client's `Idempotency-Key`, where one came with a POST of somebody who is signed in. */
+async function handleOnce(
+  ctx: Context,
+  route: Route,
+  context: RequestContext,
+  handler: Handler,
+  idempotency: Idempotency | undefined,
+): Promise<Answer<Route>> {
+  const key = ctx.get('idempotency-key');
+  if (key === '' || route.method !== 'POST') return handler(context);
+  const caller = context.caller as Caller | undefined;
+  if (idempotency === undefined || caller === undefined)
+    throw new ProblemError('INVALID_REQUEST', 'This request takes no Idempotency-Key: leave it out.');
+  const { params, query, body } = context;
+  const asked = [route.id, params, query, body];
+  const { repeated, ...answer } = await idempotency.once(
+    { userId: caller.userId, key, asked },
+    () => handler(context) as Promise<RepeatableAnswer>,
+  );
+  if (repeated) ctx.set('idempotent-replayed', 'true');
+  return answer as Answer<Route>;
 }
 
 /** Streams are left out: how long they last says nothing. */

@@ -1,8 +1,8 @@
+import { IDEMPOTENCY_KEPT_MS, removeOldAnswers } from '../idempotency/service.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { ScheduledJob } from '../ports/scheduler.ts';
-import { dropExpiredPartitions, ensurePartitions } from './partitions.ts';
 
 /** What has expired is kept for a day, so that a late request still hears why it is refused. */
 const KEPT_MS = 86_400_000;
@@ -16,18 +16,12 @@ export function housekeepingJobs(ports: {
   const { database, clock, log } = ports;
   return [
     {
-      name: 'telemetry-partitions',
-      cron: '10 0 * * *',
-      async run() {
-        await ensurePartitions(database.db, clock.now());
-        const dropped = await dropExpiredPartitions(database.db, clock.now());
-        if (dropped.length > 0) log.info({ dropped }, 'dropped expired raw readings');
-      },
-    },
-    {
       name: 'expired-requests',
       cron: '20 * * * *',
-      run: () => removeExpired(database.db, new Date(clock.now() - KEPT_MS)),
+      async run() {
+        await removeExpired(database.db, new Date(clock.now() - KEPT_MS));
+        await removeOldAnswers(database.db, new Date(clock.now() - IDEMPOTENCY_KEPT_MS));
+      },
     },
   ];
 }

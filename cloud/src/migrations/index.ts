@@ -2,10 +2,12 @@ import type { Migration } from 'kysely/migration';
 import * as initial from './0001-initial.ts';
 import * as wifiChanges from './0002-wifi-changes.ts';
 import * as auditChain from './0007-audit-chain.ts';
+import * as idempotency from './0010-idempotency.ts';
 
 /** Forward only, in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
   '0002-wifi-changes': wifiChanges,
   '0007-audit-chain': auditChain,
+  '0010-idempotency': idempotency,
 };

@@ -17,10 +17,16 @@ interface ForVersion {
   readonly onETag?: (etag: string) => void;
 }
 
+/** A POST that is sent again with the same key is done once. */
+interface ForOnce {
+  readonly idempotencyKey?: string;
+}
+
 export type Call<R extends Route> = {
   readonly params?: Record<string, string | number>;
   readonly signal?: AbortSignal;
 } & (R extends { etag: true } ? ForVersion : unknown) &
+  (R extends { method: 'POST' } ? ForOnce : unknown) &
   (R extends { body: z.ZodType } ? { readonly body: BodyInputOf<R> } : unknown) &
   // The format is the client's own affair: see `fetchText`.
   (R extends { query: z.ZodType } ? { readonly query?: Omit<QueryInputOf<R>, 'format'> } : unknown);
@@ -53,7 +59,7 @@ export interface ClientOptions<F = Fetch> {
 export function requestOf(
   options: ClientOptions<unknown>,
   route: Route,
-  call: Call<Route> & ForVersion & { body?: unknown; query?: object },
+  call: Call<Route> & ForVersion & ForOnce & { body?: unknown; query?: object },
   accept: string,
 ): Parameters<Fetch> {
   const query = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
@@ -68,6 +74,7 @@ export function requestOf(
         accept,
         ...(call.body !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(call.idempotencyKey !== undefined && { 'idempotency-key': call.idempotencyKey }),
         ...(call.ifMatch !== undefined && { 'if-match': call.ifMatch }),
       },
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
@@ -81,7 +88,7 @@ export function requestOf(
  * @throws {ProblemError} from each call when the server answers a problem
  */
 export function createClient(options: ClientOptions): Client {
-  const call = async (route: Route, request: Call<Route> & ForVersion = {}) => {
+  const call = async (route: Route, request: Call<Route> & ForVersion & ForOnce = {}) => {
     const response = await options.fetch(...requestOf(options, route, request, 'application/json'));
     const text = await response.text();
     const success = route.success[response.status];

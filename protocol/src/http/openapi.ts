@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { problemCodes, problems } from '../problems.ts';
 import { contract } from './contract.ts';
@@ -65,6 +66,7 @@ function operation(route: Route): object {
     requestParams: {
       ...(route.params !== undefined && { path: route.params }),
       ...(route.query !== undefined && { query: route.query }),
+      ...(takesIdempotencyKey(route) && { header: idempotencyHeader }),
     },
     ...(route.body !== undefined && {
       requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
@@ -86,6 +88,18 @@ function operation(route: Route): object {
       },
     },
   };
+}
+
+const idempotencyHeader = z.object({
+  'Idempotency-Key': z
+    .string()
+    .optional()
+    .meta({ description: 'Sent again with the same key within a day, the request is done once and answered alike' }),
+});
+
+/** Keys belong to a user: without one there is nobody to remember them for. */
+function takesIdempotencyKey({ method, policy }: Route): boolean {
+  return method === 'POST' && !['anyone', 'device', 'deviceKey'].includes(policy);
 }
 
 function streamableContent({ json, text }: Streamable): Record<string, object> {
