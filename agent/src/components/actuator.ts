@@ -33,7 +33,7 @@ const MAX_QUEUED = 8;
 const LET_GO_MS = 200;
 /** How long a driver may take to switch off before its level is written past it. */
 const SAFE_TIMEOUT_MS = 1_000;
-/** A rest between two runs that is over within this is waited for; a longer one refuses the command. */
+/** A rest between two runs, or a late answer, that is over within this is waited for; a longer one refuses the command. */
 const WAITED_REST_MS = 1_000;
 
 /**
@@ -61,11 +61,11 @@ export class Actuator {
   #generation = 0;
   /** Safe actions at work; what comes after them begins when they are over. */
   #resting: Promise<unknown> = Promise.resolve();
-  #working: { readonly abort: AbortController; readonly settled: Promise<unknown> } | undefined;
+  #working: Work | undefined;
   #onSince: number | undefined;
   #leaseEndsAt = 0;
-  /** A run that was given up but has not ended: it may still switch the output on. */
-  #hanging = false;
+  /** A call that was given up but has not ended: it may still change the output. Settles when it has, and is undone. */
+  #hanging: Promise<void> | undefined;
   #closed = false;
   #cancelLease: () => void = () => undefined;
 
@@ -165,6 +165,11 @@ export class Actuator {
     mayWait = true,
   ): Promise<ActionOutcome> {
     await this.#rested();
+    // On a busy machine an answer comes late, and soon all the same.
+    if (this.#hanging !== undefined) {
+      await Promise.race([this.#hanging, delay(this.#clock, WAITED_REST_MS)]);
+      await this.#rested();
+    }
     const refused =
       this.#overtaken(generation) ?? this.#unusable() ?? this.#beyondLimit(checked.leaseMs) ?? gate();
     if (refused !== undefined) return refused;
@@ -208,7 +213,8 @@ export class Actuator {
   async #act(checked: CheckedAction, generation: number): Promise<ActionOutcome> {
     const abort = new AbortController();
     const running = this.#call(checked.action, checked.args, this.#runTimeoutMs, abort.signal);
-    this.#working = { abort, settled: running.catch(() => undefined) };
+    const work: Work = { abort, settled: running.catch(() => undefined), outlived: false };
+    this.#working = work;
     try {
       await running;
       const level = await this.#level(this.#runTimeoutMs);
@@ -216,12 +222,18 @@ export class Actuator {
       if (overtaken !== undefined) {
         // It got through after the safe action: once more, so that the safe one has the last word.
         await this.makeSafe();
-        return overtaken;
+        if (!work.outlived) return overtaken;
+        const detail = 'Its time was over before it was confirmed.';
+        return { outcome: 'COMPLETED', detail, leaseMs: 0, ...(level === true && { verified: true }) };
       }
       if (level === false)
         throw new DriverError('OUTPUT_STUCK', 'the output reads off after it was switched on');
       const leaseMs = Math.max(0, this.#leaseEndsAt - this.#clock.monotonicMs());
       return { outcome: 'COMPLETED', leaseMs, ...(level !== undefined && { verified: true }) };
+    } catch (cause) {
+      if (!work.outlived) throw cause;
+      const detail = 'Its time was over before the driver had done it; the output is off.';
+      return { outcome: 'FAILED', code: 'DRIVER_FAILED', detail };
     } finally {
       this.#working = undefined;
       this.#onChange();
@@ -229,12 +241,11 @@ export class Actuator {
   }
 
   #unusable(): ActionOutcome | undefined {
-    if (!this.#hanging && !this.#closed) return undefined;
-    return {
-      outcome: 'REJECTED',
-      code: 'COMPONENT_ERROR',
-      detail: 'The driver does not answer; it is started again.',
-    };
+    if (this.#hanging === undefined && !this.#closed) return undefined;
+    const detail = this.#closed
+      ? 'The component is being taken away or started again.'
+      : 'The driver does not answer; it is started again if that goes on.';
+    return { outcome: 'REJECTED', code: 'COMPONENT_ERROR', detail };
   }
 
   #overtaken(generation: number): ActionOutcome | undefined {
@@ -264,10 +275,11 @@ export class Actuator {
     if (this.#onSince === undefined) return;
     this.#leaseEndsAt = endsAt;
     this.#cancelLease();
-    this.#cancelLease = this.#clock.after(
-      endsAt - this.#clock.monotonicMs(),
-      () => void (this.#working === undefined ? this.#rest() : this.makeSafe()),
-    );
+    this.#cancelLease = this.#clock.after(endsAt - this.#clock.monotonicMs(), () => {
+      if (this.#working === undefined) return void this.#rest();
+      this.#working.outlived = true;
+      void this.makeSafe();
+    });
   }
 
   async #restoreLease(formerEnd: number): Promise<void> {
@@ -315,14 +327,14 @@ export class Actuator {
 
   /** A run that was told to end and may not do so: what it still does is undone as soon as it is over. */
   #giveUp(run: Promise<void>): void {
-    this.#hanging = true;
     const cancel = this.#clock.after(this.#runTimeoutMs, () => this.#onHung());
     const over = () => {
       cancel();
-      this.#hanging = false;
+      if (this.#hanging === hanging) this.#hanging = undefined;
       if (!this.#closed) void this.#rest();
     };
-    run.then(over, over);
+    const hanging = run.then(over, over);
+    this.#hanging = hanging;
   }
 
   /** Of a switch: whether it is on, as read back. `undefined` for what is no switch. */
@@ -341,6 +353,14 @@ export class Actuator {
     );
     return values.some(({ metric, value }) => value === 1 && switches.some(([name]) => name === metric));
   }
+}
+
+/** An action at work. */
+interface Work {
+  readonly abort: AbortController;
+  readonly settled: Promise<unknown>;
+  /** Its own lease ended before it was confirmed. */
+  outlived: boolean;
 }
 
 /** How long the driver still rests, when that is why it refused. */

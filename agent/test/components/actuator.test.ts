@@ -1,3 +1,4 @@
+import type { OutputLine } from '@ares/hardware-drivers';
 import { describe, expect, it } from 'vitest';
 import { GuardError } from '../../src/ports/guard.ts';
 import { until } from '../support/fake-clock.ts';
@@ -11,20 +12,24 @@ import {
   tellComponentsChanged,
 } from '../support/session-bench.ts';
 
-/** Makes switching the pump on take this long, whatever aborts it; the line goes on at the end. */
-function slowDown(bench: Bench, durationMs: number) {
+/** Puts something before what a line does. */
+function changeLine(bench: Bench, change: (line: OutputLine) => Partial<OutputLine>) {
   const { gpio } = bench.hardware;
   const open = gpio.openOutput.bind(gpio);
   gpio.openOutput = async (bcm, options) => {
     const line = await open(bcm, options);
-    return {
-      ...line,
-      write: async (on) => {
-        if (on) await new Promise<void>((resolve) => void bench.clock.after(durationMs, resolve));
-        await line.write(on);
-      },
-    };
+    return { ...line, ...change(line) };
   };
+}
+
+/** Makes switching the pump on take this long, whatever aborts it; the line goes on at the end. */
+function slowDown(bench: Bench, durationMs: number) {
+  changeLine(bench, (line) => ({
+    write: async (on) => {
+      if (on) await new Promise<void>((resolve) => void bench.clock.after(durationMs, resolve));
+      await line.write(on);
+    },
+  }));
 }
 
 describe('stop', () => {
@@ -86,6 +91,91 @@ describe('stop', () => {
     expect(bench.cloud.results.filter(({ code }) => code === 'BUSY')).toHaveLength(4);
     await bench.advance(2_500);
     expect(bench.cloud.results.filter(({ outcome }) => outcome === 'COMPLETED')).toHaveLength(2);
+  });
+});
+
+describe('a run that is over before it is confirmed', () => {
+  it('CMD-11 has failed when the driver was not done, and is not called overtaken', async () => {
+    const bench = await startBench({ items: [] });
+    slowDown(bench, 3_000);
+    await attachPump(bench);
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 1_000 } }));
+    await bench.advance(1_100);
+    expect(bench.cloud.results).toMatchObject([
+      { outcome: 'FAILED', code: 'DRIVER_FAILED', detail: expect.stringContaining('time was over') },
+    ]);
+    await bench.advance(10_000);
+    expect(bench.pumpOn()).toBe(false);
+    expect(bench.guard.armed.size).toBe(0);
+  });
+
+  it('CMD-11 is complete when it was on, and off now', async () => {
+    const bench = await startBench({ items: [] });
+    let reads = 0;
+    changeLine(bench, (line) => ({
+      read: async () => {
+        const on = await line.read();
+        // The driver's own look comes first, the agent's second.
+        if (on && ++reads === 2) await new Promise<void>((resolve) => void bench.clock.after(200, resolve));
+        return on;
+      },
+    }));
+    await attachPump(bench);
+    await bench.cloud.order(bench.cloud.claims({ args: { durationMs: 100 } }));
+    await bench.advance(400);
+    expect(bench.cloud.results).toMatchObject([{ outcome: 'COMPLETED', verified: true }]);
+    expect(bench.pumpOn()).toBe(false);
+  });
+});
+
+describe('a driver that is slow to switch off', () => {
+  /** The first "off" takes this long. */
+  async function benchWithSlowOff(offMs: number): Promise<Bench> {
+    const bench = await startBench({ items: [] });
+    let slow = false;
+    changeLine(bench, (line) => ({
+      write: async (on) => {
+        if (!on && slow) {
+          slow = false;
+          await new Promise<void>((resolve) => void bench.clock.after(offMs, resolve));
+        }
+        await line.write(on);
+      },
+    }));
+    await attachPump(bench);
+    await bench.cloud.order(bench.cloud.claims());
+    slow = true;
+    const stop = bench.cloud.claims({ action: 'stop' });
+    bench.broker.deliver(stop.topic, await signOrder(stop));
+    await bench.cloud.allOrdersRead();
+    await bench.advance(1_010);
+    // Past the driver, in time.
+    expect(bench.pumpOn()).toBe(false);
+    expect(bench.cloud.results.at(-1)).toMatchObject({ commandId: stop.jti, outcome: 'COMPLETED' });
+    return bench;
+  }
+  const orderOn = async (bench: Bench) => {
+    const on = bench.cloud.claims();
+    bench.broker.deliver(on.topic, await signOrder(on));
+    await bench.cloud.allOrdersRead();
+    return on;
+  };
+
+  it('is waited for when it is done within a second', async () => {
+    const bench = await benchWithSlowOff(1_500);
+    const on = await orderOn(bench);
+    await bench.advance(1_500);
+    expect(bench.cloud.results.at(-1)).toMatchObject({ commandId: on.jti, outcome: 'COMPLETED' });
+    expect(bench.pumpOn()).toBe(true);
+    expect(bench.guard.armed.size).toBe(1);
+  });
+
+  it('obeys nothing but stop while it takes longer: its late "off" would end the run', async () => {
+    const bench = await benchWithSlowOff(4_000);
+    const on = await orderOn(bench);
+    await bench.advance(1_500);
+    expect(bench.cloud.results.at(-1)).toMatchObject({ commandId: on.jti, code: 'COMPONENT_ERROR' });
+    expect(bench.pumpOn()).toBe(false);
   });
 });
 
@@ -268,18 +358,14 @@ describe('the rest of a pump', () => {
 describe('a run that fails', () => {
   it('leaves those behind it their turn', async () => {
     const bench = await startBench({ items: [] });
-    const { gpio } = bench.hardware;
-    const open = gpio.openOutput.bind(gpio);
     let failures = 1;
-    gpio.openOutput = async (bcm, options) => {
-      const line = await open(bcm, options);
-      const write = async (on: boolean) => {
+    changeLine(bench, (line) => ({
+      write: async (on) => {
         if (on) await new Promise<void>((resolve) => void bench.clock.after(100, resolve));
         if (on && failures-- > 0) throw new Error('a loose wire');
         await line.write(on);
-      };
-      return { ...line, write };
-    };
+      },
+    }));
     await attachPump(bench);
     const orders = [bench.cloud.claims(), bench.cloud.claims()];
     for (const order of orders) bench.broker.deliver(order.topic, await signOrder(order));
