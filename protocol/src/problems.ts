@@ -34,6 +34,7 @@ export const problems = {
   PIN_CONFLICT: { status: 409, title: 'Two components on one pin' },
   PIN_NOT_ALLOWED: { status: 409, title: 'This pin is not allowed for the component' },
   PIN_RESERVED: { status: 409, title: 'This pin is reserved' },
+  PRECONDITION_FAILED: { status: 412, title: 'Somebody else changed it meanwhile' },
   RECOVERY_NEEDED: { status: 409, title: 'The device must be recovered by its owner' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
   TOKEN_INVALID: { status: 401, title: 'The token is not valid' },
@@ -41,6 +42,7 @@ export const problems = {
   UNAVAILABLE: { status: 503, title: 'Not available right now' },
   UNKNOWN_ACTION: { status: 400, title: 'The component has no such action' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Send application/json' },
+  UUID_TAKEN: { status: 409, title: 'Another device has this UUID' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof problems;

@@ -148,7 +148,7 @@ export function createPanelWorld() {
     },
     listDevices: async () => ({
       status: 200,
-      body: { items: [...devices.values()].map(({ device }) => device) },
+      body: { items: [...devices.values()].map(({ device }) => device), nextCursor: null },
     }),
     state: async (request) => ({ status: 200, body: stateOf(mine(request).device.deviceUuid) }),
     async telemetry(request) {

@@ -1,5 +1,6 @@
 import type { ComponentTypeDefinition } from '@ares/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { DeviceTables } from './schema-devices.ts';
 import type { IdempotencyTables } from './schema-idempotency.ts';
 
 /** Columns that the database fills in and nobody changes. */
@@ -34,6 +35,9 @@ interface HardwareVariants {
   id: Generated<number>;
   hardware_version: string;
   hardware_variant: string;
+  description: string | null;
+  created_at: Fixed<Date>;
+  version: Generated<number>;
 }
 
 interface Devices {
@@ -49,6 +53,10 @@ interface Devices {
   clone_seen_at: Date | null;
   hardware_variant_id: number;
   life_cycle: Generated<LifeCycle>;
+  /** Set while the device is BLOCKED. */
+  life_cycle_before_block: LifeCycle | null;
+  /** Grows with each edit of what people may edit. */
+  version: Generated<number>;
   nickname: string | null;
   components_revision: Generated<number>;
   created_at: Fixed<Date>;
@@ -112,6 +120,8 @@ interface AssignmentSecrets {
 interface AssignmentViewers {
   assignment_id: number;
   user_id: number;
+  /** Ends with it. */
+  share_id: string | null;
 }
 
 interface SupportedComponents {
@@ -119,6 +129,7 @@ interface SupportedComponents {
   component_type: string;
   definition: Json<ComponentTypeDefinition>;
   built_in: boolean;
+  version: Generated<number>;
 }
 
 interface Metrics {
@@ -133,6 +144,7 @@ interface DevicePinConfigs {
   component_type: string;
   role: string;
   pins: number[];
+  version: Generated<number>;
 }
 
 interface AttachedComponents {
@@ -145,6 +157,7 @@ interface AttachedComponents {
   config: Json<Record<string, unknown>>;
   /** Highest `seq` given to a command of this component. */
   command_seq: Generated<number>;
+  version: Generated<number>;
   attached_at: Fixed<Date>;
   detached_at: Date | null;
 }
@@ -180,6 +193,8 @@ interface Claims {
   created_at: Fixed<Date>;
   expires_at: Date;
   used_at: Date | null;
+  /** The administrator who asked for it; null when the user did. */
+  asked_by: number | null;
 }
 
 interface ClaimAttempts {
@@ -282,10 +297,12 @@ interface Alerts {
   device_id: number | null;
   detail: Json<Record<string, unknown>>;
   resolved_at: Date | null;
+  resolved_by: number | null;
+  resolution: string | null;
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema extends IdempotencyTables {
+export interface Schema extends DeviceTables, IdempotencyTables {
   users: Users;
   roles: Roles;
   user_roles: UserRoles;

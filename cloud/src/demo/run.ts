@@ -78,8 +78,9 @@ async function ownership(
   deviceUuid: string,
 ): Promise<'owner' | 'another' | 'nobody'> {
   const isIt = (item: { deviceUuid: string }) => item.deviceUuid === deviceUuid;
-  if ((await owner.listDevices()).items.some(isIt)) return 'owner';
-  const device = (await admin.listDevices()).items.find(isIt);
+  const query = { text: deviceUuid };
+  if ((await owner.listDevices({ query })).items.some(isIt)) return 'owner';
+  const device = (await admin.listDevices({ query })).items.find(isIt);
   return device?.claimedAt == null ? 'nobody' : 'another';
 }
 

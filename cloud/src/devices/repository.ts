@@ -1,7 +1,8 @@
-import { type SqlBool, sql } from 'kysely';
+import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Caller, isAdmin } from '../accounts/types.ts';
+import { type Page, toPage } from '../http/paging.ts';
 import type { Queries } from '../ports/database.ts';
-import type { DeviceAccess, DeviceView, HistoryAccess } from './types.ts';
+import type { DeviceAccess, DeviceQuery, DeviceView, HistoryAccess } from './types.ts';
 
 /** Devices. Whatever returns one needs to know for whom: the scope is part of each query. */
 export const deviceRepository = {
@@ -49,9 +50,28 @@ export const deviceRepository = {
     return row && { deviceId: row.id, deviceUuid, everything };
   },
 
-  async list(queries: Queries, caller: Caller): Promise<DeviceView[]> {
-    const rows = await views(queries, caller).orderBy('d.created_at').orderBy('d.id').execute();
-    return rows.map(toView);
+  async list(queries: Queries, caller: Caller, query: DeviceQuery): Promise<Page<DeviceView>> {
+    const { text, limit, sort, order } = query;
+    const key = sortKeys[sort];
+    const rows = await filtered(views(queries, caller), query)
+      .$if(query.after !== undefined, (q) => {
+        const [value, id] = query.after!;
+        const than = sql.raw(order === 'asc' ? '>' : '<');
+        return q.where(sql<SqlBool>`(${key}, d.id) ${than} (${value}, ${id})`);
+      })
+      .$if(text !== undefined, (q) =>
+        q.where(sql<SqlBool>`(strpos(lower(coalesce(d.nickname, '')), lower(${text})) > 0
+          or strpos(d.cpu_serial, lower(${text})) > 0 or strpos(d.device_uuid::text, lower(${text})) > 0)`),
+      )
+      .select([key.as('sort_key'), 'd.id as sort_id'])
+      .orderBy(key, order)
+      .orderBy('d.id', order)
+      .limit(limit + 1)
+      .execute();
+    return toPage(rows, limit, {
+      positionOf: ({ sort_key, sort_id }) => [sort, sort_key, sort_id],
+      toItem: toView,
+    });
   },
 
   async find(queries: Queries, caller: Caller, deviceUuid: string): Promise<DeviceView | undefined> {
@@ -59,11 +79,22 @@ export const deviceRepository = {
     return row && toView(row);
   },
 
+  /** Locks the device's row until the transaction ends. */
+  async lockVersion(queries: Queries, deviceId: number): Promise<number> {
+    const { version } = await queries
+      .selectFrom('devices')
+      .select('version')
+      .where('id', '=', deviceId)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    return version;
+  },
+
   /** `false` when the assignment that gave the right has ended meanwhile. */
   async setNickname(queries: Queries, access: DeviceAccess, nickname: string | null): Promise<boolean> {
     const { numUpdatedRows } = await queries
       .updateTable('devices')
-      .set({ nickname })
+      .set((column) => ({ nickname, version: column('version', '+', 1) }))
       .where('id', '=', access.deviceId)
       .where((is) =>
         access.assignmentId === null || access.role === 'admin'
@@ -78,6 +109,22 @@ export const deviceRepository = {
       )
       .executeTakeFirst();
     return numUpdatedRows > 0n;
+  },
+
+  /** Which of these three is known already, the board first: who registers it again must not draw a new UUID. */
+  async findTaken(
+    queries: Queries,
+    device: { readonly deviceUuid: string; readonly cpuSerial: string },
+  ): Promise<'serial' | 'uuid' | undefined> {
+    const rows = await queries
+      .selectFrom('devices')
+      .select(['device_uuid', 'cpu_serial'])
+      .where((is) =>
+        is.or([is('cpu_serial', '=', device.cpuSerial), is('device_uuid', '=', device.deviceUuid)]),
+      )
+      .execute();
+    if (rows.some((row) => row.cpu_serial === device.cpuSerial)) return 'serial';
+    return rows.length > 0 ? 'uuid' : undefined;
   },
 
   /** @throws a unique violation of PostgreSQL (23505) when serial, UUID or key is known */
@@ -135,7 +182,28 @@ function views(queries: Queries, caller: Caller) {
       'h.hardware_version',
       'h.hardware_variant',
       'a.started_at',
+      'd.version',
     ]);
+}
+
+/** Of one type each and never null, so that a position can be compared with them. */
+const sortKeys: Record<DeviceQuery['sort'], RawBuilder<string | number>> = {
+  registered: sql<number>`d.id`,
+  nickname: sql<string>`coalesce(lower(d.nickname), '')`,
+  lastSeen: sql<number>`coalesce(extract(epoch from d.last_seen) * 1e6, 0)::double precision`,
+};
+
+function filtered(query: ReturnType<typeof views>, by: DeviceQuery) {
+  const { presence, lifeCycle, hardwareVersion, hardwareVariant, owner } = by;
+  let found = query;
+  if (presence !== undefined) found = found.where('d.presence', '=', presence);
+  if (lifeCycle !== undefined) found = found.where('d.life_cycle', '=', lifeCycle);
+  if (hardwareVersion !== undefined) found = found.where('h.hardware_version', '=', hardwareVersion);
+  if (hardwareVariant !== undefined) found = found.where('h.hardware_variant', '=', hardwareVariant);
+  if (owner === undefined) return found;
+  return found.where('a.user_id', '=', (from) =>
+    from.selectFrom('users').select('id').where('email', '=', owner),
+  );
 }
 
 function toView(row: Awaited<ReturnType<ReturnType<typeof views>['execute']>>[number]): DeviceView {
@@ -150,5 +218,6 @@ function toView(row: Awaited<ReturnType<ReturnType<typeof views>['execute']>>[nu
     lastSeen: row.last_seen,
     role: row.role,
     claimedAt: row.started_at,
+    version: row.version,
   };
 }

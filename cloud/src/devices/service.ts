@@ -1,10 +1,13 @@
-import { ProblemError } from '@ares/protocol';
-import type { Caller } from '../accounts/types.ts';
+import { normalizeEmail, ProblemError } from '@ares/protocol';
+import { z } from 'zod';
+import { type Caller, isAdmin } from '../accounts/types.ts';
 import { writeAudit } from '../audit/audit-log.ts';
+import { assertMatch, type IfMatch } from '../http/conditional.ts';
+import { decodeCursor, type Page } from '../http/paging.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
 import { deviceRepository } from './repository.ts';
-import type { DeviceAccess, DeviceView, NewDevice } from './types.ts';
+import type { DeviceAccess, DeviceQuery, DeviceView, NewDevice } from './types.ts';
 
 const FIRST_USE_MS = 86_400_000;
 
@@ -42,20 +45,36 @@ export function createDeviceService(ports: {
     historyAccessOf: (caller: Caller, deviceUuid: string) =>
       deviceRepository.findHistoryAccess(db, caller, deviceUuid),
 
-    list: (caller: Caller) => deviceRepository.list(db, caller),
+    /** @throws {ProblemError} FORBIDDEN, INVALID_REQUEST */
+    async list(
+      caller: Caller,
+      query: Omit<DeviceQuery, 'after'> & { readonly cursor?: string | undefined },
+    ): Promise<Page<DeviceView>> {
+      const { cursor, owner, ...rest } = query;
+      if (owner !== undefined && !isAdmin(caller)) {
+        throw new ProblemError('FORBIDDEN', 'Only an administrator may look for the devices of an owner.');
+      }
+      return deviceRepository.list(db, caller, {
+        ...rest,
+        ...(owner !== undefined && { owner: normalizeEmail(owner) }),
+        ...(cursor !== undefined && { after: positionOf(cursor, query.sort) }),
+      });
+    },
 
     /** @throws {ProblemError} NOT_FOUND */
     get: viewOf,
 
-    /** @throws {ProblemError} NOT_FOUND */
+    /** @throws {ProblemError} NOT_FOUND, PRECONDITION_FAILED */
     async setNickname(input: {
       readonly caller: Caller;
       readonly access: DeviceAccess;
       readonly nickname: string | null;
+      readonly ifMatch: IfMatch;
       readonly source: string;
     }): Promise<DeviceView> {
-      const { caller, access, nickname, source } = input;
+      const { caller, access, nickname, ifMatch, source } = input;
       await db.transaction().execute(async (trx) => {
+        assertMatch(ifMatch, await deviceRepository.lockVersion(trx, access.deviceId));
         if (!(await deviceRepository.setNickname(trx, access, nickname))) return;
         await writeAudit(trx, {
           actorUserId: caller.userId,
@@ -72,7 +91,7 @@ export function createDeviceService(ports: {
 
     /**
      * Makes a device known before it is sold. A serial alone cannot be claimed unless first use is allowed.
-     * @throws {ProblemError} ALREADY_PREREGISTERED, KEY_IN_USE, INVALID_REQUEST
+     * @throws {ProblemError} ALREADY_PREREGISTERED, UUID_TAKEN, KEY_IN_USE, INVALID_REQUEST
      */
     async preregister(input: {
       readonly caller: Caller;
@@ -106,27 +125,37 @@ export function createDeviceService(ports: {
           });
         });
       } catch (error) {
-        throw explainConflict(error, device);
+        throw await explainConflict(db, error, device);
       }
     },
   };
 }
 
+/** The cursor belongs to one order of the list. @throws {ProblemError} INVALID_REQUEST */
+function positionOf(cursor: string, sort: DeviceQuery['sort']): readonly [string | number, number] {
+  const key = sort === 'nickname' ? z.string() : z.number();
+  const [, value, id] = decodeCursor(z.tuple([z.literal(sort), key, z.int()]), cursor);
+  return [value, id];
+}
+
 /** Which of the unique values was known already. */
-function explainConflict(error: unknown, device: NewDevice): unknown {
+async function explainConflict(queries: Queries, error: unknown, device: NewDevice): Promise<unknown> {
   const { code, constraint } = error as { code?: string; constraint?: string };
   if (code !== '23505') return error;
-  switch (constraint) {
-    case 'devices_device_uuid_key':
-      return new ProblemError(
-        'ALREADY_PREREGISTERED',
-        `The UUID ${device.deviceUuid} is registered already.`,
-      );
-    case 'devices_cpu_serial_key':
+  switch (await deviceRepository.findTaken(queries, device)) {
+    case 'serial':
       return new ProblemError(
         'ALREADY_PREREGISTERED',
         `The serial ${device.cpuSerial} is registered already.`,
       );
+    case 'uuid':
+      return new ProblemError(
+        'UUID_TAKEN',
+        `Another device has the UUID ${device.deviceUuid}: draw a new one and register again.`,
+      );
+    case undefined:
+  }
+  switch (constraint) {
     case 'devices_identity_key_hash_key':
     case 'devices_identity_key_retired':
       return new ProblemError(

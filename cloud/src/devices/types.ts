@@ -30,6 +30,25 @@ export interface DeviceView {
   readonly role: DeviceAccess['role'];
   /** Start of the running assignment. */
   readonly claimedAt: Date | null;
+  /** Grows with each edit. */
+  readonly version: number;
+}
+
+/** A page of devices that a caller may see. */
+export interface DeviceQuery {
+  readonly presence?: DeviceView['presence'] | undefined;
+  readonly lifeCycle?: LifeCycle | undefined;
+  readonly hardwareVersion?: string | undefined;
+  readonly hardwareVariant?: string | undefined;
+  /** Part of nickname, serial or UUID. */
+  readonly text?: string | undefined;
+  /** Normalised e-mail. */
+  readonly owner?: string | undefined;
+  readonly sort: 'registered' | 'nickname' | 'lastSeen';
+  readonly order: 'asc' | 'desc';
+  /** Sort key and `devices.id` of the last device of the page before. */
+  readonly after?: readonly [string | number, number] | undefined;
+  readonly limit: number;
 }
 
 /** What an administrator registers; the line of `factory-init` carries it. */

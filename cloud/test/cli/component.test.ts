@@ -8,7 +8,7 @@ async function sent(...args: string[]): Promise<unknown> {
   let body: unknown;
   const deviceUuid = '6a7c4c5e-7f4d-4c52-8b0e-0a4c4d1f2a33';
   const client = {
-    listDevices: async () => ({ items: [{ deviceUuid, nickname: null }] }),
+    listDevices: async () => ({ items: [{ deviceUuid, nickname: null }], nextCursor: null }),
     attachComponent: async (request: { body: unknown }) => {
       body = request.body;
       return { componentId: 1, componentType: 'soil-moisture' };

@@ -43,7 +43,7 @@ describe('registering a device', () => {
 
   it.each([
     ['serial', 'cpuSerial', 'ALREADY_PREREGISTERED'],
-    ['UUID', 'deviceUuid', 'ALREADY_PREREGISTERED'],
+    ['UUID', 'deviceUuid', 'UUID_TAKEN'],
     ['identity key', 'identityKeyHash', 'KEY_IN_USE'],
   ] as const)('refuses a known %s with 409', async (_, field, code) => {
     const first = registration();

@@ -1,6 +1,7 @@
 export { asyncApiDocument } from './asyncapi.ts';
 export { buildPath, type Client, createClient, type Fetch } from './client.ts';
 export { type Contract, contract, type RouteId } from './contract.ts';
+export { allItems } from './paging.ts';
 export { openApiDocument } from './openapi.ts';
 export { type Policy, policies, policyRule, type Role, roles } from './policies.ts';
 export {

@@ -14,5 +14,19 @@ export const pageQuery = {
 export const page = <S extends z.ZodType>(item: S) =>
   z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 
+/** Every item of a paged list, page after page, e.g. `allItems((cursor) => client.listDevices({ query: { cursor } }))`. */
+export async function allItems<T>(
+  fetchPage: (cursor: string | undefined) => Promise<{ items: readonly T[]; nextCursor: string | null }>,
+): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const { items: more, nextCursor } = await fetchPage(cursor ?? undefined);
+    items.push(...more);
+    cursor = nextCursor;
+  } while (cursor !== null);
+  return items;
+}
+
 /** Query of an answer that may also be had as streamed text; it wins over `Accept`. */
 export const formatQuery = { format: z.enum(['json', 'csv', 'ndjson']).optional() };

@@ -33,14 +33,20 @@ export const session = z
   .strictObject({ accessToken: z.string(), tokenType: z.literal('Bearer'), expiresInSeconds: z.int(), user })
   .meta({ id: 'Session' });
 
-const lifeCycle = z.enum(['REGISTERED', 'ACTIVE', 'RECOVERY_NEEDED', 'QUARANTINED', 'BLOCKED', 'RELEASED']);
+/** Name of a hardware version, or of a variant of it. */
+export const hardwareName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,39}$/, 'must be lower-case letters, digits, dots and hyphens');
+
+export const presence = z.enum(['ONLINE', 'OFFLINE', 'TIMEOUT']);
+export const lifeCycle = z.enum(['REGISTERED', 'ACTIVE', 'RECOVERY_NEEDED', 'QUARANTINED', 'BLOCKED', 'RELEASED']);
 
 export const device = z
   .strictObject({
     deviceUuid: uuid,
     nickname: z.string().nullable(),
     lifeCycle,
-    presence: z.enum(['ONLINE', 'OFFLINE', 'TIMEOUT']),
+    presence,
     hardwareVersion: z.string(),
     hardwareVariant: z.string(),
     cpuSerial: z.string(),

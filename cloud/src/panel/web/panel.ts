@@ -1,5 +1,5 @@
 import { ProblemError } from '@ares/protocol';
-import { type Client, contract, createClient } from '@ares/protocol/http';
+import { allItems, type Client, contract, createClient } from '@ares/protocol/http';
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import type { StreamEvent } from './event-parser.ts';
@@ -116,8 +116,8 @@ export function createPanel(): Panel {
     async reload() {
       const asked = accessToken();
       try {
-        const { items } = await client.listDevices();
-        if (asked === accessToken()) fleet.send({ kind: 'listed', devices: items });
+        const devices = await allItems((cursor) => client.listDevices({ query: { cursor, limit: 200 } }));
+        if (asked === accessToken()) fleet.send({ kind: 'listed', devices });
       } catch (error) {
         if (asked === accessToken()) fleet.send({ kind: 'list-failed', why: problemText(error) });
       }

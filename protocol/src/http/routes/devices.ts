@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { parseRegistrationLine } from '../../registration-line.ts';
+import { page, pageQuery } from '../paging.ts';
 import { defineRoute, PUBLIC } from '../route.ts';
-import { device, deviceParams, list, uuid } from '../schemas.ts';
+import { device, deviceParams, hardwareName, lifeCycle, presence, uuid } from '../schemas.ts';
 
 /** Devices as people see them. */
 export const deviceRoutes = {
@@ -11,8 +13,21 @@ export const deviceRoutes = {
     summary: 'Devices that the caller owns or may see; for administrators all',
     policy: 'user',
     listeners: PUBLIC,
-    success: { 200: list(device) },
-    problems: [],
+    query: z.strictObject({
+      ...pageQuery,
+      presence: presence.optional(),
+      lifeCycle: lifeCycle.optional(),
+      hardwareVersion: hardwareName.optional(),
+      hardwareVariant: hardwareName.optional(),
+      /** Part of nickname, serial or UUID. */
+      text: z.string().trim().min(1).max(80).optional(),
+      /** E-mail of the owner; for administrators. */
+      owner: z.string().max(254).optional(),
+      sort: z.enum(['registered', 'nickname', 'lastSeen']).default('registered'),
+      order: z.enum(['asc', 'desc']).default('asc'),
+    }),
+    success: { 200: page(device) },
+    problems: ['FORBIDDEN'],
   }),
   getDevice: defineRoute({
     id: 'getDevice',
@@ -22,6 +37,7 @@ export const deviceRoutes = {
     policy: 'reader',
     listeners: PUBLIC,
     params: deviceParams,
+    etag: true,
     success: { 200: device },
     problems: ['NOT_FOUND'],
   }),
@@ -39,13 +55,29 @@ export const deviceRoutes = {
         .string()
         .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
         .optional(),
-      hardwareVersion: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,39}$/),
-      hardwareVariant: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,39}$/),
+      hardwareVersion: hardwareName,
+      hardwareVariant: hardwareName,
       /** Without a key hash: accept the key of the first claim within 24 hours. Audited. */
       allowFirstUse: z.boolean().default(false),
     }),
     success: { 201: z.strictObject({ deviceUuid: uuid }) },
-    problems: ['ALREADY_PREREGISTERED', 'KEY_IN_USE'],
+    problems: ['ALREADY_PREREGISTERED', 'UUID_TAKEN', 'KEY_IN_USE'],
+  }),
+  registerDevice: defineRoute({
+    id: 'registerDevice',
+    method: 'POST',
+    path: '/api/devices',
+    summary: 'Register a device by the line that factory-init printed, its identity key included',
+    policy: 'developer',
+    listeners: PUBLIC,
+    body: z.strictObject({
+      registrationLine: z
+        .string()
+        .max(400)
+        .refine((line) => parseRegistrationLine(line).ok, 'must be the line that factory-init printed'),
+    }),
+    success: { 201: z.strictObject({ deviceUuid: uuid }) },
+    problems: ['ALREADY_PREREGISTERED', 'UUID_TAKEN', 'KEY_IN_USE'],
   }),
   unlink: defineRoute({
     id: 'unlink',
@@ -67,7 +99,8 @@ export const deviceRoutes = {
     listeners: PUBLIC,
     params: deviceParams,
     body: z.strictObject({ nickname: z.string().trim().min(1).max(80).nullable() }),
+    etag: true,
     success: { 200: device },
-    problems: ['NOT_FOUND'],
+    problems: ['NOT_FOUND', 'PRECONDITION_FAILED'],
   }),
 } as const;
