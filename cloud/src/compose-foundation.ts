@@ -77,7 +77,10 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
   if (roles.has('broker')) await assertFree(config.mqtt.bind, ports.mqtt, 'MQTT');
 
   const { connection, failed } = await openServer(config, log, stack);
-  const secrets = await openFileSecretStore({ dir: join(home, 'secrets') });
+  const secrets = await openFileSecretStore({
+    dir: join(home, 'secrets'),
+    ...(config.keyFile !== undefined && { keyFile: config.keyFile }),
+  });
   const clock = systemClock;
   const authority = await openLocalCertificateAuthority({
     secrets,

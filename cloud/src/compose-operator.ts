@@ -43,7 +43,10 @@ export async function withOperatorTools<T>(
   return await work({
     createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
     async verifyAudit(known) {
-      const secrets = await openFileSecretStore({ dir: join(config.home, 'secrets') });
+      const secrets = await openFileSecretStore({
+        dir: join(config.home, 'secrets'),
+        ...(config.keyFile !== undefined && { keyFile: config.keyFile }),
+      });
       return createAuditChain({ database, key: await auditKey(secrets) }).verify(known);
     },
   });

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { productionMistakes } from './config-production.ts';
 import { parseDatabaseUrl } from './database/database-url.ts';
+import { parseRedisUrl } from './state/redis-url.ts';
+import { defaultRetention, type Retention } from './telemetry/retention.ts';
 
 /** What one process of the cloud does. `all` is every one of them. */
 export const roles = ['api', 'ingest', 'broker', 'jobs'] as const;
@@ -12,6 +15,8 @@ export interface CloudConfig {
   readonly roles: ReadonlySet<Role>;
   /** The cloud's own folder: database, CA, secrets, ports. */
   readonly home: string;
+  /** File of the key-encryption key; absent: beside what it seals. */
+  readonly keyFile?: string;
   /** The listener for people and apps. */
   readonly api: {
     readonly host: string;
@@ -26,8 +31,14 @@ export interface CloudConfig {
   readonly internal?: { readonly bind: string; readonly port: number };
   /** `postgres://…`; absent: the embedded server in `home`, which one process only can run. */
   readonly databaseUrl: string | undefined;
+  /** `redis://…`, several joined by commas for a cluster; absent: live state and limits in each process's memory. */
+  readonly redisUrl?: string;
+  /** How long the state of a device that says nothing stays in Redis, ms; absent: a day. */
+  readonly stateIdleMs?: number;
   /** Life of a device's certificate, ms; absent: a day. */
   readonly certificateMs?: number;
+  /** Absent: a week of readings, 90 days of minutes, hours for ever. */
+  readonly retention?: Retention;
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     /** Absent: stdout. */
@@ -60,9 +71,26 @@ const hostName = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$/, 'must be a host name or an IP address');
 
+const parsedBy = (parse: (text: string) => unknown) =>
+  z.string().superRefine((text, refuse) => {
+    try {
+      parse(text);
+    } catch (error) {
+      refuse.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  });
+
+const days = z.coerce
+  .number('must be a number of days')
+  .int('must be a whole number of days')
+  .min(1, 'must be 1 to 36500')
+  .max(36_500, 'must be 1 to 36500');
+
 /** Settings by name, from the environment or the file that `ARES_CONFIG` names; the environment wins. */
 const settingsSchema = z.strictObject({
+  APP_ENV: z.enum(['local', 'prod']).default('local'),
   ARES_HOME: z.string().min(1, 'must not be empty').default('.ares'),
+  ARES_KEY_FILE: z.string().min(1, 'must not be empty').optional(),
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(8080),
   ARES_TRUSTED_PROXIES: z
@@ -78,15 +106,13 @@ const settingsSchema = z.strictObject({
   ARES_MQTT_PORT: port.optional(),
   ARES_INTERNAL_BIND: hostName.default('127.0.0.1'),
   ARES_INTERNAL_PORT: port.optional(),
-  DATABASE_URL: z
-    .string()
-    .superRefine((text, refuse) => {
-      try {
-        parseDatabaseUrl(text);
-      } catch (error) {
-        refuse.addIssue({ code: 'custom', message: (error as Error).message });
-      }
-    })
+  DATABASE_URL: parsedBy(parseDatabaseUrl).optional(),
+  REDIS_URL: parsedBy(parseRedisUrl).optional(),
+  ARES_STATE_IDLE_SECONDS: z.coerce
+    .number('must be a number of seconds')
+    .int('must be a whole number of seconds')
+    .min(60, 'must be 60 to 31536000')
+    .max(31_536_000, 'must be 60 to 31536000')
     .optional(),
   ARES_CERTIFICATE_SECONDS: z.coerce
     .number('must be a number of seconds')
@@ -94,6 +120,9 @@ const settingsSchema = z.strictObject({
     .min(10, 'must be 10 to 86400')
     .max(86_400, 'must be 10 to 86400')
     .optional(),
+  ARES_RAW_DAYS: days.default(defaultRetention.rawDays),
+  ARES_MINUTE_DAYS: days.default(defaultRetention.minuteDays),
+  ARES_HOUR_DAYS: days.optional(),
   ARES_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   ARES_LOG_FILE: z.string().min(1).optional(),
 });
@@ -137,12 +166,16 @@ export function readConfig(
       `DATABASE_URL is needed for ${role}: only a process with every role ("all") can run the embedded database`,
     );
   }
+  if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
+    mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
+  }
   if (settings === undefined || mistakes.length > 0) throw configError(mistakes);
   const deviceHost = settings.ARES_DEVICE_HOST;
   const mqttHost = settings.ARES_MQTT_HOST ?? deviceHost;
-  return {
+  const config: CloudConfig = {
     roles: wanted,
     home: join(resolve(settings.ARES_HOME), 'cloud'),
+    ...(settings.ARES_KEY_FILE !== undefined && { keyFile: resolve(settings.ARES_KEY_FILE) }),
     api: { host: settings.HOST, port: settings.PORT, trustedProxies: settings.ARES_TRUSTED_PROXIES },
     devices: {
       host: deviceHost,
@@ -158,11 +191,23 @@ export function readConfig(
       internal: { bind: settings.ARES_INTERNAL_BIND, port: settings.ARES_INTERNAL_PORT },
     }),
     databaseUrl: settings.DATABASE_URL,
+    ...(settings.REDIS_URL !== undefined && { redisUrl: settings.REDIS_URL }),
+    ...(settings.ARES_STATE_IDLE_SECONDS !== undefined && {
+      stateIdleMs: settings.ARES_STATE_IDLE_SECONDS * 1_000,
+    }),
     ...(settings.ARES_CERTIFICATE_SECONDS !== undefined && {
       certificateMs: settings.ARES_CERTIFICATE_SECONDS * 1_000,
     }),
+    retention: {
+      rawDays: settings.ARES_RAW_DAYS,
+      minuteDays: settings.ARES_MINUTE_DAYS,
+      ...(settings.ARES_HOUR_DAYS !== undefined && { hourDays: settings.ARES_HOUR_DAYS }),
+    },
     log: { level: settings.ARES_LOG_LEVEL, file: settings.ARES_LOG_FILE },
   };
+  const inProduction = settings.APP_ENV === 'prod' ? productionMistakes(config, environment) : [];
+  if (inProduction.length > 0) throw configError(inProduction);
+  return config;
 }
 
 /** Everything in one process on this machine, as `npm start` runs it; logs go to a file of its folder. */
