@@ -12,6 +12,7 @@ import { createPinoLogger } from './adapters/pino-logger.ts';
 import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { superviseEmbeddedPostgres } from './adapters/supervised-postgres.ts';
 import { systemClock } from './adapters/system-clock.ts';
+import { openSharedMemory, type SharedMemory } from './compose-redis.ts';
 import { type CloudConfig, ConfigError } from './config.ts';
 import { parseDatabaseUrl } from './database/database-url.ts';
 import { migrate } from './database/migrate.ts';
@@ -44,6 +45,8 @@ export interface Foundation {
   readonly authority: CertificateAuthority;
   readonly certificates: CertificateStatus;
   readonly orders: OrderSigner;
+  /** Redis, where there is one: live state and limits of all processes. */
+  readonly shared: SharedMemory | undefined;
   /** Ports of the listeners for devices and of the broker. */
   readonly ports: KeptPorts;
   /** `https://host:port` for devices. */
@@ -94,6 +97,7 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
   if (migrated.length > 0) log.info({ migrated }, 'brought the tables up to date');
   await ensurePartitions(database.db, clock.now());
 
+  const installation = await installationId(secrets);
   const orders = createOrderSigner({ key: await secrets.keyPair('command-signing'), clock });
   const trustFile: TrustFile = {
     v: 1,
@@ -118,7 +122,8 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     ports,
     deviceApiUrl: `https://${config.devices.host}:${ports.devices}`,
     trustFile,
-    installationId: await installationId(secrets),
+    installationId: installation,
+    shared: await openSharedMemory(config, installation, log, stack),
     failed,
   };
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { createMemoryStateStore } from './adapters/memory-state-store.ts';
 import { type CommandDispatch, createCommandDispatch } from './commands/dispatch.ts';
 import { createCommandResults } from './commands/results.ts';
 import { commandRoutes } from './commands/routes.ts';
@@ -8,6 +7,7 @@ import { createCommandWaiting } from './commands/waiting.ts';
 import { createWifiChangeService } from './commands/wifi-change.ts';
 import type { LiveParts } from './compose-api.ts';
 import type { Foundation } from './compose-foundation.ts';
+import { chooseStateStore } from './compose-redis.ts';
 import { createAccessRepository } from './events/access-repository.ts';
 import { eventRoutes } from './events/routes.ts';
 import { createEventStreams } from './events/streams.ts';
@@ -43,8 +43,8 @@ export async function createLiveBase(
   broker: BrokerLink,
   stack: AsyncDisposableStack,
 ): Promise<LiveBase> {
-  const { config, database, clock, log } = foundation;
-  const store = createMemoryStateStore();
+  const { config, database, clock, log, shared } = foundation;
+  const store = chooseStateStore(config, shared);
   const state = await createLiveState({
     store,
     repository: createStateRepository(database),
