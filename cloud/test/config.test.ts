@@ -54,6 +54,17 @@ describe('the configuration', () => {
       );
   });
 
+  it('takes one Redis or several nodes of a cluster, and says what is wrong with it', () => {
+    expect(readConfig('all', {}).redisUrl).toBeUndefined();
+    const cluster = 'redis://10.0.0.1:7000,redis://10.0.0.2:7000';
+    expect(readConfig('all', { REDIS_URL: cluster, ARES_STATE_IDLE_SECONDS: '3600' })).toMatchObject({
+      redisUrl: cluster,
+      stateIdleMs: 3_600_000,
+    });
+    expect(refused('all', { REDIS_URL: 'localhost:6379' })).toContain('REDIS_URL must begin with redis://');
+    expect(refused('all', { ARES_STATE_IDLE_SECONDS: '1' })).toContain('ARES_STATE_IDLE_SECONDS must be');
+  });
+
   it('trusts the proxies that it names, and none else', () => {
     expect(readConfig('all', {}).api.trustedProxies).toEqual([]);
     const config = readConfig('all', { ARES_TRUSTED_PROXIES: '10.0.0.1, ::1' });
