@@ -2,21 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createAdministrator } from './accounts/administrator.ts';
 import { createPasswordHasher } from './accounts/passwords.ts';
-import { preparePrivateFolder } from './adapters/durable-file.ts';
+import { preparePrivateFolder, writeDurably } from './adapters/durable-file.ts';
 import {
   EmbeddedPostgresError,
   runningPostgres,
   startEmbeddedPostgres,
 } from './adapters/embedded-postgres.ts';
 import { openFileSecretStore } from './adapters/file-secret-store.ts';
+import { openLocalCertificateAuthority } from './adapters/local-certificate-authority.ts';
 import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
 import { createPinoLogger } from './adapters/pino-logger.ts';
+import { systemClock } from './adapters/system-clock.ts';
 import { type ChainHead, type ChainReport, createAuditChain } from './audit/chain.ts';
 import { auditKey } from './audit/key.ts';
 import { connectionOf, untilAnswering } from './compose-foundation.ts';
 import type { CloudConfig } from './config.ts';
 import { migrate } from './database/migrate.ts';
+import { type MadeFiles, makeServerFiles, type ServerFiles } from './pki/server-files.ts';
 import type { CloudDatabase } from './ports/database.ts';
+import type { SecretStore } from './ports/secret-store.ts';
 
 /** What an operator does with the database itself, whether the cloud runs or not. */
 export interface OperatorTools {
@@ -43,13 +47,30 @@ export async function withOperatorTools<T>(
   return await work({
     createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
     async verifyAudit(known) {
-      const secrets = await openFileSecretStore({
-        dir: join(config.home, 'secrets'),
-        ...(config.keyFile !== undefined && { keyFile: config.keyFile }),
-      });
+      const secrets = await openSecrets(config);
       return createAuditChain({ database, key: await auditKey(secrets) }).verify(known);
     },
   });
+}
+
+/**
+ * Writes certificates for servers beside the cloud; needs no database.
+ * @throws {CertificateAuthorityError | SecretStoreError}
+ */
+export async function makeCertificates(
+  config: CloudConfig,
+  folder: string,
+  servers: readonly ServerFiles[],
+): Promise<readonly MadeFiles[]> {
+  await preparePrivateFolder(config.home);
+  const secrets = await openSecrets(config);
+  const dir = join(config.home, 'ca');
+  const authority = await openLocalCertificateAuthority({ secrets, clock: systemClock, config: { dir } });
+  return makeServerFiles({ authority, clock: systemClock, write: writeDurably }, folder, servers);
+}
+
+function openSecrets({ home, keyFile }: CloudConfig): Promise<SecretStore> {
+  return openFileSecretStore({ dir: join(home, 'secrets'), ...(keyFile !== undefined && { keyFile }) });
 }
 
 async function openDatabase(config: CloudConfig, stack: AsyncDisposableStack): Promise<CloudDatabase> {
