@@ -11,6 +11,7 @@ import { componentRoutes } from './components/routes.ts';
 import { createComponentService } from './components/service.ts';
 import { serverNames } from './compose-broker.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
+import { chooseRateLimiters } from './compose-redis.ts';
 import { createChallenges } from './credentials/challenges.ts';
 import { createRecoveryService } from './credentials/recovery-service.ts';
 import { credentialsRoutes } from './credentials/routes.ts';
@@ -78,7 +79,7 @@ export async function startApiRole(
         );
       },
     }),
-    limits: createRateLimits(defaultLimits),
+    limits: createRateLimits(defaultLimits, chooseRateLimiters(foundation.shared)),
     clock: foundation.clock,
     log: foundation.log,
     metrics: foundation.metrics,

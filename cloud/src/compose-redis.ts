@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { memoryRateLimiters } from './adapters/memory-rate-limiters.ts';
 import { createMemoryStateStore } from './adapters/memory-state-store.ts';
 import { openRedisConnection, type RedisConnection } from './adapters/redis-connection.ts';
+import { createRedisRateLimiters } from './adapters/redis-rate-limiters.ts';
 import { createRedisStateStore } from './adapters/redis-state-store.ts';
 import { type CloudConfig, ConfigError } from './config.ts';
 import type { Logger } from './ports/logger.ts';
+import type { RateLimiters } from './ports/rate-limiter.ts';
 import type { StateStore } from './ports/state-store.ts';
 import { parseRedisUrl, type RedisUrl } from './state/redis-url.ts';
 
@@ -41,6 +44,11 @@ export function chooseStateStore(
 ): StateStore {
   if (shared === undefined) return createMemoryStateStore();
   return createRedisStateStore({ ...shared, idleMs: config.stateIdleMs ?? IDLE_MS });
+}
+
+/** Limits that all processes count together, or each for itself. */
+export function chooseRateLimiters(shared: SharedMemory | undefined): RateLimiters {
+  return shared === undefined ? memoryRateLimiters : createRedisRateLimiters(shared);
 }
 
 async function withRoot(url: RedisUrl): Promise<RedisUrl> {

@@ -7,6 +7,7 @@ import { createUndiciCloudApi } from '../../agent/src/adapters/undici-cloud-api.
 import { askSignedTime } from '../../agent/src/clock/signed-time.ts';
 import { openFileSecretStore } from '../../cloud/src/adapters/file-secret-store.ts';
 import { openLocalCertificateAuthority } from '../../cloud/src/adapters/local-certificate-authority.ts';
+import { memoryRateLimiters } from '../../cloud/src/adapters/memory-rate-limiters.ts';
 import { createHttpApp } from '../../cloud/src/http/app.ts';
 import type { Handlers } from '../../cloud/src/http/handlers.ts';
 import { type DeviceListener, listenDevices } from '../../cloud/src/http/listener.ts';
@@ -46,7 +47,10 @@ beforeAll(async () => {
       historyAccessOf: async () => undefined,
       deviceOf: async () => undefined,
     }),
-    limits: createRateLimits({ ...defaultLimits, deviceTime: { points: 3, seconds: 60 } }),
+    limits: createRateLimits(
+      { ...defaultLimits, deviceTime: { points: 3, seconds: 60 } },
+      memoryRateLimiters,
+    ),
     log: silentLogger,
     clock: cloudClock,
     closing: closing.signal,

@@ -1,15 +1,12 @@
 import { ProblemError } from '@ares/protocol';
 import type { RouteId } from '@ares/protocol/http';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Limit, RateLimiter, RateLimiters } from '../ports/rate-limiter.ts';
 import type { RequestContext } from './handlers.ts';
 
-/** So many in so many seconds, per key. */
-export interface Limit {
-  readonly points: number;
-  readonly seconds: number;
-}
+export type { Limit } from '../ports/rate-limiter.ts';
 
-/** Limits of one process. Wrong passwords are counted by the account service itself. */
+/** Limits of the API. Wrong passwords are counted by the account service itself. */
 export interface LimitConfig {
   /** Any request, per address. */
   readonly everything: Limit;
@@ -42,26 +39,30 @@ const byUser: Key = ({ caller }) => String((caller as { userId?: number } | unde
 export interface RateLimits {
   /** Before anything else is done for a request. @throws {ProblemError} TOO_MANY_REQUESTS */
   admit(source: string): Promise<void>;
-  /** When the request is understood, before its handler. @throws {ProblemError} TOO_MANY_REQUESTS */
+  /** When the request is understood, before its handler. @throws {ProblemError} TOO_MANY_REQUESTS, UNAVAILABLE */
   admitTo(route: RouteId, context: RequestContext): Promise<void>;
 }
 
-export function createRateLimits(config: LimitConfig): RateLimits {
-  const everything = limiter(config.everything);
-  const commands = { limiter: limiter(config.sendCommand), key: byUser };
-  const routes: Partial<Record<RouteId, { limiter: RateLimiterMemory; key: Key }>> = {
-    register: { limiter: limiter(config.register), key: bySource },
-    login: { limiter: limiter(config.login), key: bySource },
-    claim: { limiter: limiter(config.claim), key: byUser },
-    deviceTime: { limiter: limiter(config.deviceTime), key: bySource },
+/**
+ * Sign-in, accounts and claims are refused while they cannot be counted; orders and signed times go on, counted by
+ * each process. How much one address may load a process, each process judges by itself.
+ */
+export function createRateLimits(config: LimitConfig, { limiter }: RateLimiters): RateLimits {
+  const everything = limiter('everything', config.everything, 'onlyHere');
+  const commands = { limiter: limiter('command', config.sendCommand, 'countHere'), key: byUser };
+  const routes: Partial<Record<RouteId, { limiter: RateLimiter; key: Key }>> = {
+    register: { limiter: limiter('register', config.register, 'refuse'), key: bySource },
+    login: { limiter: limiter('login', config.login, 'refuse'), key: bySource },
+    claim: { limiter: limiter('claim', config.claim, 'refuse'), key: byUser },
+    deviceTime: { limiter: limiter('device-time', config.deviceTime, 'countHere'), key: bySource },
     sendCommand: commands,
     changeWifi: commands,
   };
   return {
-    admit: (source) => consume(everything, source),
+    admit: (source) => everything.consume(source),
     async admitTo(route, context) {
       const limit = routes[route];
-      if (limit !== undefined) await consume(limit.limiter, limit.key(context));
+      if (limit !== undefined) await limit.limiter.consume(limit.key(context));
     },
   };
 }

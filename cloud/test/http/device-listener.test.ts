@@ -11,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeCsr } from '../../../test/support/certificate-requests.ts';
 import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
 import { openLocalCertificateAuthority } from '../../src/adapters/local-certificate-authority.ts';
+import { memoryRateLimiters } from '../../src/adapters/memory-rate-limiters.ts';
 import { createHttpApp, routesOf } from '../../src/http/app.ts';
 import type { Handlers, RequestContext } from '../../src/http/handlers.ts';
 import { type DeviceListener, listenDevices } from '../../src/http/listener.ts';
@@ -65,7 +66,7 @@ beforeAll(async () => {
       deviceOf: async ({ serial, commonName }) =>
         accepted.has(serial) ? { deviceId: 7, deviceUuid: commonName, certificateSerial: serial } : undefined,
     }),
-    limits: createRateLimits(defaultLimits),
+    limits: createRateLimits(defaultLimits, memoryRateLimiters),
     log: silentLogger,
     clock,
     closing: closing.signal,

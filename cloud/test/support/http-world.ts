@@ -14,6 +14,7 @@ import {
 } from '../../src/accounts/service.ts';
 import type { RoleName } from '../../src/accounts/types.ts';
 import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
+import { memoryRateLimiters } from '../../src/adapters/memory-rate-limiters.ts';
 import { componentRoutes } from '../../src/components/routes.ts';
 import { createComponentService } from '../../src/components/service.ts';
 import { deviceRoutes } from '../../src/devices/routes.ts';
@@ -99,7 +100,7 @@ export async function httpWorld(
     listener: 'public',
     handlers,
     policies,
-    limits: createRateLimits({ ...noLimits, ...options.limits }),
+    limits: createRateLimits({ ...noLimits, ...options.limits }, memoryRateLimiters),
     log,
     clock,
     closing: closing.signal,
