@@ -11,6 +11,7 @@ import { componentRoutes } from './components/routes.ts';
 import { createComponentService } from './components/service.ts';
 import { serverNames } from './compose-broker.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
+import { createKeyHandlers } from './compose-keys.ts';
 import { chooseRateLimiters } from './compose-redis.ts';
 import { createChallenges } from './credentials/challenges.ts';
 import { createRecoveryService } from './credentials/recovery-service.ts';
@@ -169,6 +170,7 @@ async function createHandlers(
     ...timeRoutes(orders),
     ...releaseRoutes({ release, receipts: createReceiptService({ ...common, release }) }),
     ...auditRoutes(database),
+    ...createKeyHandlers(foundation),
     ...live.handlers,
   };
   return { routes, devices };

@@ -28,6 +28,9 @@ const accepted: Partial<Record<RouteId, { body?: unknown; query?: string }>> = {
   sendCommand: { body: { componentType: 'pump', action: 'on', args: { durationMs: 1_000 } } },
   attachComponent: { body: { componentType: 'led', pins: { line: 22 } } },
   revokeCredentials: { body: {} },
+  rotateKey: { body: {} },
+  issueOfflineToken: { body: { scope: ['pump:on'], ttlSeconds: 60 } },
+  revokeOfflineTokens: { body: {} },
   preregister: {
     body: {
       cpuSerial: randomBytes(8).toString('hex'),
@@ -110,7 +113,7 @@ async function deviceOf({ email }: Person): Promise<string> {
 
 const ask = (route: Route, token: string | undefined, id = deviceUuid) => {
   const { body, query = '' } = accepted[route.id as RouteId] ?? {};
-  return fetch(cloud.publicUrl + buildPath(route.path, { id, componentId }) + query, {
+  return fetch(cloud.publicUrl + buildPath(route.path, { id, componentId, kid: 'k'.repeat(43) }) + query, {
     method: route.method,
     headers: {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),

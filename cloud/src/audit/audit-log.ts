@@ -13,7 +13,9 @@ export interface AuditEntry {
     | 'component-type'
     | 'claim'
     | 'certificate'
-    | 'command';
+    | 'command'
+    | 'device-key'
+    | 'offline-token';
   readonly objectId: string;
   readonly detail?: Record<string, unknown>;
   /** IP address of the caller. */

@@ -1,6 +1,7 @@
 import type { ComponentTypeDefinition } from '@ares/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { DeviceTables } from './schema-devices.ts';
+import type { KeysTables } from './schema-keys.ts';
 import type { IdempotencyTables } from './schema-idempotency.ts';
 
 /** Columns that the database fills in and nobody changes. */
@@ -302,7 +303,7 @@ interface Alerts {
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema extends DeviceTables, IdempotencyTables {
+export interface Schema extends DeviceTables, IdempotencyTables, KeysTables {
   users: Users;
   roles: Roles;
   user_roles: UserRoles;

@@ -1,4 +1,5 @@
 import { IDEMPOTENCY_KEPT_MS, removeOldAnswers } from '../idempotency/service.ts';
+import { removeExpiredTokens } from '../keys/expired.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -26,11 +27,12 @@ export function housekeepingJobs(ports: {
   ];
 }
 
-/** Removes claims, challenges, tokens and counted tries that ended before the time. */
+/** Removes claims, challenges, tokens, keys of those, and counted tries that ended before the time. */
 export async function removeExpired(queries: Queries, before: Date): Promise<void> {
   await queries.deleteFrom('claims').where('expires_at', '<', before).execute();
   await queries.deleteFrom('challenges').where('expires_at', '<', before).execute();
   await queries.deleteFrom('recovery_tokens').where('expires_at', '<', before).execute();
   await queries.deleteFrom('claim_attempts').where('at', '<', before).execute();
   await queries.deleteFrom('recovery_failures').where('at', '<', before).execute();
+  await removeExpiredTokens(queries, before);
 }

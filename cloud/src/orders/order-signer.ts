@@ -2,18 +2,18 @@ import { createPrivateKey } from 'node:crypto';
 import {
   type CommandClaims,
   type ComponentsChangedClaims,
-  type OrderType,
   orderTypes,
   type ResetClaims,
   type StandingClaims,
   type TimeClaims,
   type WifiChangeClaims,
 } from '@ares/protocol';
+import type { REVOCATIONS_TYPE, RevocationsClaims } from '@ares/protocol/offline-tokens';
 import { CompactSign } from 'jose';
 import type { Clock } from '../ports/clock.ts';
 import type { PublicSigningJwk, SigningKeyPair } from '../ports/secret-store.ts';
 
-/** What each kind of order says. */
+/** What each kind of order says, and the list of revoked offline tokens. */
 interface OrderClaims {
   [orderTypes.command]: CommandClaims;
   [orderTypes.componentsChanged]: ComponentsChangedClaims;
@@ -21,12 +21,13 @@ interface OrderClaims {
   [orderTypes.standing]: StandingClaims;
   [orderTypes.time]: TimeClaims;
   [orderTypes.wifiChange]: WifiChangeClaims;
+  [REVOCATIONS_TYPE]: RevocationsClaims;
 }
 
 /** Signs orders to devices with the key that stands in their trust file. */
 export interface OrderSigner {
   /** A compact JWS (EdDSA) with `typ` and `kid` in its header; `iat` is set here, with milliseconds as decimals. */
-  sign<T extends OrderType>(type: T, claims: Omit<OrderClaims[T], 'iat'>): Promise<string>;
+  sign<T extends keyof OrderClaims>(type: T, claims: Omit<OrderClaims[T], 'iat'>): Promise<string>;
   /** The public key as a JWKS, for trust files. */
   publicJwks(): { readonly keys: readonly PublicSigningJwk[] };
 }

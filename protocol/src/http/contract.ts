@@ -5,7 +5,9 @@ import { commandRoutes } from './routes/commands.ts';
 import { componentRoutes } from './routes/components.ts';
 import { deviceApiRoutes } from './routes/device-api.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { liveRoutes } from './routes/live.ts';
+import { offlineTokenRoutes } from './routes/offline-tokens.ts';
 import { serviceRoutes } from './routes/service.ts';
 
 /** Every route of the HTTP API. Server validation, the typed client and OpenAPI come from here. */
@@ -16,6 +18,8 @@ export const contract = {
   ...claimRoutes,
   ...deviceApiRoutes,
   ...liveRoutes,
+  ...keyRoutes,
+  ...offlineTokenRoutes,
   ...commandRoutes,
   ...componentRoutes,
   ...auditRoutes,

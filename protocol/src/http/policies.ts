@@ -77,6 +77,13 @@ export const policies = {
     allows: ['owner', ...ADMINS],
     refusal: 'You may look at this device; only its owner may do this.',
   },
+  ownerOnly: {
+    means: 'Owner of the device, and nobody in his place',
+    proof: 'token',
+    object: 'device',
+    allows: ['owner'],
+    refusal: 'Only the owner of the device may do this.',
+  },
   developer: {
     means: 'Developers and administrators',
     proof: 'token',

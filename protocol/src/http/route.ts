@@ -42,6 +42,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** The answer carries the entity's version as its ETag; what changes the entity honours `If-Match`. */
   readonly etag?: true;
+  /** Anybody may keep the answer for so long; with an ETag, so that it is fetched again only when it changed. */
+  readonly cacheSeconds?: number;
   /** Status of success and its body; `null` for none, `'event-stream'` for server-sent events. */
   readonly success: Readonly<Record<number, Success>>;
   /** Problems beyond those that every route can answer. */
