@@ -46,7 +46,14 @@ export interface LiveParts {
   readonly broker: BrokerLink;
   readonly handlers: Pick<
     Handlers,
-    'state' | 'deviceEvents' | 'events' | 'telemetry' | 'sendCommand' | 'listCommands' | 'changeWifi'
+    | 'state'
+    | 'deviceEvents'
+    | 'events'
+    | 'telemetry'
+    | 'quarantinedReadings'
+    | 'sendCommand'
+    | 'listCommands'
+    | 'changeWifi'
   >;
   readonly componentsChanged: ComponentsChangedPublisher;
   readonly health: HealthChecks;

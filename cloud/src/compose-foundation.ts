@@ -8,15 +8,16 @@ import { openFileSecretStore } from './adapters/file-secret-store.ts';
 import { assertFree, type KeptPorts, keepPorts } from './adapters/kept-ports.ts';
 import { openLocalCertificateAuthority } from './adapters/local-certificate-authority.ts';
 import { openPgDatabase, type PgConnection } from './adapters/pg-database.ts';
+import { createPartitionStorage } from './adapters/partition-storage.ts';
 import { createPinoLogger } from './adapters/pino-logger.ts';
 import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { superviseEmbeddedPostgres } from './adapters/supervised-postgres.ts';
 import { systemClock } from './adapters/system-clock.ts';
+import { openTimescaleStorage } from './adapters/timescale-storage.ts';
 import { openSharedMemory, type SharedMemory } from './compose-redis.ts';
 import { type CloudConfig, ConfigError } from './config.ts';
 import { parseDatabaseUrl } from './database/database-url.ts';
 import { migrate } from './database/migrate.ts';
-import { ensurePartitions } from './jobs/partitions.ts';
 import { createOrderSigner, type OrderSigner } from './orders/order-signer.ts';
 import { type CertificateStatus, createCertificateStatus } from './pki/certificate-status.ts';
 import type { CertificateAuthority } from './ports/certificate-authority.ts';
@@ -25,7 +26,9 @@ import type { CloudDatabase } from './ports/database.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { RandomBytes } from './ports/random.ts';
+import type { ReadingStorage } from './ports/reading-storage.ts';
 import type { SecretStore } from './ports/secret-store.ts';
+import { defaultRetention, type Retention } from './telemetry/retention.ts';
 
 const DATABASE_WITHIN_MS = 20_000;
 const DATABASE_AGAIN_MS = 200;
@@ -41,6 +44,8 @@ export interface Foundation {
   readonly metrics: Metrics;
   readonly connection: PgConnection;
   readonly database: CloudDatabase;
+  readonly retention: Retention;
+  readonly readingStorage: ReadingStorage;
   readonly secrets: SecretStore;
   readonly authority: CertificateAuthority;
   readonly certificates: CertificateStatus;
@@ -95,7 +100,11 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
   await untilAnswering(database, log);
   const migrated = await migrate(database.db);
   if (migrated.length > 0) log.info({ migrated }, 'brought the tables up to date');
-  await ensurePartitions(database.db, clock.now());
+  const retention = config.retention ?? defaultRetention;
+  const readingStorage =
+    (await openTimescaleStorage({ database, retention, log })) ??
+    createPartitionStorage({ database, retention });
+  await readingStorage.ensure(clock.now());
 
   const installation = await installationId(secrets);
   const orders = createOrderSigner({ key: await secrets.keyPair('command-signing'), clock });
@@ -115,6 +124,8 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     metrics: createPromMetrics(),
     connection,
     database,
+    retention,
+    readingStorage,
     secrets,
     authority,
     certificates: createCertificateStatus({ database, clock }),

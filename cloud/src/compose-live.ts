@@ -24,7 +24,9 @@ import type { BatchConfig } from './telemetry/batch-writer.ts';
 import { createDeviceDirectory } from './telemetry/directory.ts';
 import { createDirectoryRepository } from './telemetry/directory-repository.ts';
 import { createIngest, type Ingest } from './telemetry/ingest.ts';
+import { quarantineRoutes } from './telemetry/quarantine.ts';
 import { createTelemetryQueries } from './telemetry/query-service.ts';
+import { DAY_MS } from './telemetry/retention.ts';
 import { telemetryRoutes } from './telemetry/routes.ts';
 
 /** A device is asked for a sign of life about every 20 s by the broker; without one for so long it is `TIMEOUT`. */
@@ -100,7 +102,11 @@ export async function startIngestRole(
         results: createCommandResults(common).handle,
       };
     },
-    config: { group: await ingestGroup(secrets), batch },
+    config: {
+      group: await ingestGroup(secrets),
+      batch,
+      rawWindowMs: foundation.retention.rawDays * DAY_MS,
+    },
   });
   stack.defer(() => ingest.close());
   showIngest(metrics, ingest);
@@ -134,7 +140,7 @@ export function createLiveParts(
   parts: LiveBase & { readonly broker: BrokerLink },
   stack: AsyncDisposableStack,
 ): LiveParts {
-  const { database, clock, log, orders, newUuid, secrets } = foundation;
+  const { database, retention, clock, log, orders, newUuid, secrets } = foundation;
   const { state, store, dispatch, broker } = parts;
   const streams = createEventStreams({ state, access: createAccessRepository(database), database, log });
   stack.defer(() => streams.close());
@@ -148,7 +154,8 @@ export function createLiveParts(
     handlers: {
       ...stateRoutes(state),
       ...eventRoutes(streams),
-      ...telemetryRoutes(createTelemetryQueries({ database, clock })),
+      ...telemetryRoutes(createTelemetryQueries({ database, clock, retention })),
+      ...quarantineRoutes(database),
       ...commandRoutes(commands, wifiChanges),
     },
     componentsChanged: createComponentsChangedPublisher({

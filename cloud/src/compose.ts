@@ -17,6 +17,7 @@ import type { HealthChecks } from './http/health.ts';
 import { createInternalApp } from './http/internal-app.ts';
 import { listenPublic } from './http/listener.ts';
 import { housekeepingJobs } from './jobs/housekeeping.ts';
+import { telemetryJobs } from './jobs/telemetry-jobs.ts';
 import { createSecurityMonitor } from './security/monitor.ts';
 import { createSecurityRepository } from './security/repository.ts';
 
@@ -95,7 +96,11 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
   }
   if (roles.has('jobs')) {
     const chain = createAuditChain({ database, key: await auditKey(foundation.secrets) });
-    const jobs = [...housekeepingJobs({ database, clock, log }), auditChainJob({ chain, log })];
+    const jobs = [
+      ...housekeepingJobs({ database, clock }),
+      ...telemetryJobs({ database, storage: foundation.readingStorage, clock, log }),
+      auditChainJob({ chain, log }),
+    ];
     const scheduler = await startPgBossScheduler({ connection, jobs, log });
     stack.defer(() => scheduler.close());
   }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { productionMistakes } from './config-production.ts';
 import { parseDatabaseUrl } from './database/database-url.ts';
+import { defaultRetention, type Retention } from './telemetry/retention.ts';
 import { parseRedisUrl } from './state/redis-url.ts';
 import { defaultRetention, type Retention } from './telemetry/retention.ts';
 
@@ -37,6 +38,8 @@ export interface CloudConfig {
   readonly stateIdleMs?: number;
   /** Life of a device's certificate, ms; absent: a day. */
   readonly certificateMs?: number;
+  /** Absent: a week of readings, 90 days of minutes, hours for ever. */
+  readonly retention?: Retention;
   /** Absent: a week of readings, 90 days of minutes, hours for ever. */
   readonly retention?: Retention;
   readonly log: {
@@ -86,6 +89,12 @@ const days = z.coerce
   .min(1, 'must be 1 to 36500')
   .max(36_500, 'must be 1 to 36500');
 
+const days = z.coerce
+  .number('must be a number of days')
+  .int('must be a whole number of days')
+  .min(1, 'must be 1 to 36500')
+  .max(36_500, 'must be 1 to 36500');
+
 /** Settings by name, from the environment or the file that `ARES_CONFIG` names; the environment wins. */
 const settingsSchema = z.strictObject({
   APP_ENV: z.enum(['local', 'prod']).default('local'),
@@ -120,6 +129,9 @@ const settingsSchema = z.strictObject({
     .min(10, 'must be 10 to 86400')
     .max(86_400, 'must be 10 to 86400')
     .optional(),
+  ARES_RAW_DAYS: days.default(defaultRetention.rawDays),
+  ARES_MINUTE_DAYS: days.default(defaultRetention.minuteDays),
+  ARES_HOUR_DAYS: days.optional(),
   ARES_RAW_DAYS: days.default(defaultRetention.rawDays),
   ARES_MINUTE_DAYS: days.default(defaultRetention.minuteDays),
   ARES_HOUR_DAYS: days.optional(),
@@ -169,6 +181,9 @@ export function readConfig(
   if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
     mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
   }
+  if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
+    mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
+  }
   if (settings === undefined || mistakes.length > 0) throw configError(mistakes);
   const deviceHost = settings.ARES_DEVICE_HOST;
   const mqttHost = settings.ARES_MQTT_HOST ?? deviceHost;
@@ -198,6 +213,11 @@ export function readConfig(
     ...(settings.ARES_CERTIFICATE_SECONDS !== undefined && {
       certificateMs: settings.ARES_CERTIFICATE_SECONDS * 1_000,
     }),
+    retention: {
+      rawDays: settings.ARES_RAW_DAYS,
+      minuteDays: settings.ARES_MINUTE_DAYS,
+      ...(settings.ARES_HOUR_DAYS !== undefined && { hourDays: settings.ARES_HOUR_DAYS }),
+    },
     retention: {
       rawDays: settings.ARES_RAW_DAYS,
       minuteDays: settings.ARES_MINUTE_DAYS,

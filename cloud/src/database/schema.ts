@@ -3,6 +3,7 @@ import type { ColumnType, Generated } from 'kysely';
 import type { DeviceTables } from './schema-devices.ts';
 import type { KeysTables } from './schema-keys.ts';
 import type { IdempotencyTables } from './schema-idempotency.ts';
+import type { TelemetryTables } from './schema-telemetry.ts';
 
 /** Columns that the database fills in and nobody changes. */
 type Fixed<T> = ColumnType<T, T | undefined, never>;
@@ -66,6 +67,12 @@ interface Devices {
   presence: Generated<'ONLINE' | 'OFFLINE' | 'TIMEOUT'>;
   /** Connection of the latest birth. */
   connection_id: string | null;
+  /** When it became ONLINE, as long as it is. */
+  online_since: Date | null;
+  /** When its components' health is to be looked at next; null while nothing is expected of them. */
+  health_due_at: Date | null;
+  /** What was last told of that health, for the sweep alone. */
+  health_told: string | null;
 }
 
 interface DeviceBoots {
@@ -169,19 +176,6 @@ interface ComponentHealthRows {
   reason: string | null;
   boot_count: number;
   uptime_ms: number;
-}
-
-interface TelemetryData {
-  device_id: number;
-  /** `device_boots.id` */
-  boot_id: number;
-  component_id: number;
-  metric_id: number;
-  /** Bit 0: time worked out by the cloud. Bit 1: suspect. */
-  flags: number;
-  seq: number;
-  time: Date;
-  value: number;
 }
 
 interface Claims {
@@ -303,7 +297,7 @@ interface Alerts {
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema extends DeviceTables, IdempotencyTables, KeysTables {
+export interface Schema extends DeviceTables, IdempotencyTables, KeysTables, TelemetryTables {
   users: Users;
   roles: Roles;
   user_roles: UserRoles;
@@ -318,7 +312,6 @@ export interface Schema extends DeviceTables, IdempotencyTables, KeysTables {
   device_pin_configs: DevicePinConfigs;
   attached_components: AttachedComponents;
   component_health: ComponentHealthRows;
-  telemetry_data: TelemetryData;
   retired_identity_keys: RetiredIdentityKeys;
   claims: Claims;
   claim_attempts: ClaimAttempts;

@@ -2,7 +2,6 @@ import { IDEMPOTENCY_KEPT_MS, removeOldAnswers } from '../idempotency/service.ts
 import { removeExpiredTokens } from '../keys/expired.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
-import type { Logger } from '../ports/logger.ts';
 import type { ScheduledJob } from '../ports/scheduler.ts';
 
 /** What has expired is kept for a day, so that a late request still hears why it is refused. */
@@ -12,9 +11,8 @@ const KEPT_MS = 86_400_000;
 export function housekeepingJobs(ports: {
   readonly database: CloudDatabase;
   readonly clock: Clock;
-  readonly log: Logger;
 }): readonly ScheduledJob[] {
-  const { database, clock, log } = ports;
+  const { database, clock } = ports;
   return [
     {
       name: 'expired-requests',

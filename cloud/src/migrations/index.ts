@@ -3,6 +3,7 @@ import * as initial from './0001-initial.ts';
 import * as wifiChanges from './0002-wifi-changes.ts';
 import * as devices from './0004-devices.ts';
 import * as keys from './0005-keys.ts';
+import * as telemetry from './0006-telemetry.ts';
 import * as auditChain from './0007-audit-chain.ts';
 import * as idempotency from './0010-idempotency.ts';
 
@@ -12,6 +13,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-wifi-changes': wifiChanges,
   '0004-devices': devices,
   '0005-keys': keys,
+  '0006-telemetry': telemetry,
   '0007-audit-chain': auditChain,
   '0010-idempotency': idempotency,
 };

@@ -2,11 +2,14 @@ import type { Logger } from '../ports/logger.ts';
 import type { ReadingRow } from './admission.ts';
 import { compareRows } from './reading-repository.ts';
 
+/** Why a row can never be stored: the database refuses it, or has no place for its time. */
+export type Unstorable = 'NOT_STORABLE' | 'NO_PARTITION';
+
 /** The rows of one message, and who wants to know what became of them. */
 interface WriteJob {
   readonly rows: readonly ReadingRow[];
-  /** Called once, when every row is committed or can never be; `unstorable` are the seqs of the latter. */
-  readonly settled: (unstorable: readonly number[]) => void;
+  /** Called once, when every row is committed or can never be; `unstorable` are the latter, by their seq. */
+  readonly settled: (unstorable: ReadonlyMap<number, Unstorable>) => void;
 }
 
 export interface BatchWriter {
@@ -33,6 +36,9 @@ const defaultBatchConfig: BatchConfig = {
   concurrency: 2,
 };
 
+/** A missing partition is made by the next try; one that cannot be made is nobody's to wait for. */
+const MOST_WITHOUT_PARTITION = 5;
+const NOTHING: ReadonlyMap<number, Unstorable> = new Map();
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -70,16 +76,23 @@ export function createBatchWriter(options: {
     });
 
   /** Writes sorted rows; answers those that cannot be stored. Throws only when told to stop. */
-  const write = async (rows: readonly ReadingRow[]): Promise<ReadingRow[]> => {
-    for (let attempt = 0; ; attempt++) {
+  const write = async (rows: readonly ReadingRow[], homeless = 0): Promise<Map<ReadingRow, Unstorable>> => {
+    for (let attempt = 0, without = homeless; ; attempt++) {
       try {
         await insert(rows);
-        return [];
+        return new Map();
       } catch (error) {
-        if (isAboutTheRows(error)) {
-          if (rows.length === 1) return [...rows];
+        if (isMissingPartition(error)) without += 1;
+        const why = isAboutTheRows(error)
+          ? 'NOT_STORABLE'
+          : without > MOST_WITHOUT_PARTITION
+            ? 'NO_PARTITION'
+            : undefined;
+        if (why !== undefined) {
+          if (rows.length === 1) return new Map(rows.map((row) => [row, why]));
           const middle = rows.length >> 1;
-          return [...(await write(rows.slice(0, middle))), ...(await write(rows.slice(middle)))];
+          const first = await write(rows.slice(0, middle), without);
+          return new Map([...first, ...(await write(rows.slice(middle), without))]);
         }
         if (stop) throw error;
         const message = error instanceof Error ? error.message : String(error);
@@ -91,9 +104,12 @@ export function createBatchWriter(options: {
   };
 
   /** What one message does with the news must not keep it from the others. */
-  const settle = (job: WriteJob, bad: ReadonlySet<ReadingRow>) => {
+  const settle = (job: WriteJob, bad: ReadonlyMap<ReadingRow, Unstorable>) => {
     try {
-      job.settled(bad.size === 0 ? [] : job.rows.flatMap((row) => (bad.has(row) ? [row.seq] : [])));
+      const seqs = job.rows.flatMap((row): [number, Unstorable][] =>
+        bad.has(row) ? [[row.seq, bad.get(row)!]] : [],
+      );
+      job.settled(bad.size === 0 ? NOTHING : new Map(seqs));
     } catch (error) {
       log.error({ error: String(error) }, 'an answer to stored readings failed');
     }
@@ -114,7 +130,7 @@ export function createBatchWriter(options: {
     active += 1;
     activeRows += rows.length;
     try {
-      const bad = new Set(await write(rows));
+      const bad = await write(rows);
       for (const job of jobs) settle(job, bad);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -8,6 +8,7 @@ import { type BatchConfig, createBatchWriter } from './batch-writer.ts';
 import { type Boots, createBoots } from './boots.ts';
 import type { DeviceDirectory } from './directory.ts';
 import { type InboundHandler, openInbox } from './inbox.ts';
+import { createReadingQuarantine } from './quarantine.ts';
 import { createReadingRepository } from './reading-repository.ts';
 import { createReadingsHandler, type IngestCounters, type StoredReadings } from './readings-handler.ts';
 
@@ -60,8 +61,10 @@ export async function createIngest(options: {
     config: { newBootsPerDay: config.newBootsPerDay ?? 200 },
   });
   const acknowledge = createAcknowledge(options);
+  const quarantine = createReadingQuarantine({ database, log });
   const readings = createReadingsHandler({
     ...options,
+    quarantine,
     boots,
     writer,
     acknowledge,
@@ -84,6 +87,7 @@ export async function createIngest(options: {
     async close(withinMs = 3_000) {
       await closeInbox().catch(() => undefined);
       await writer.close(withinMs);
+      await quarantine.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { isDatabaseAway } from '../database/database-away.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { ReadingRow } from './admission.ts';
 
@@ -13,9 +14,14 @@ export function createReadingRepository({ db }: Pick<CloudDatabase, 'db'>) {
     for (const day of new Set(rows.map(({ time }) => Math.floor(time / DAY_MS)))) {
       if (days.has(day)) continue;
       const date = new Date(day * DAY_MS).toISOString().slice(0, 10);
-      // A statement of its own: a partition is made under a lock that inserts of others must not wait for long.
-      await sql`select ensure_telemetry_partition(${date}::date)`.execute(db);
-      days.add(day);
+      try {
+        // A statement of its own: a partition is made under a lock that inserts of others must not wait for long.
+        await sql`select ensure_telemetry_partition(${date}::date)`.execute(db);
+        days.add(day);
+      } catch (error) {
+        // One that cannot be made is told by the rows that find no place; those of other days have theirs.
+        if (isDatabaseAway(error)) throw error;
+      }
     }
   };
 

@@ -11,11 +11,12 @@ import type { HealthValue, MetricValue } from '../ports/state-store.ts';
 import type { Acknowledge } from './acknowledge.ts';
 import { admit, type ReadingRow, type Refusal } from './admission.ts';
 import { checkIdentity, verifyMessage } from './authenticity.ts';
-import type { BatchWriter } from './batch-writer.ts';
+import type { BatchWriter, Unstorable } from './batch-writer.ts';
 import type { Boots } from './boots.ts';
 import type { DeviceDirectory } from './directory.ts';
 import { parseEnvelopeFast, parseReadingFast } from './fast-parse.ts';
 import type { InboxHandlers } from './inbox.ts';
+import { type QuarantineReason, quarantined, type ReadingQuarantine } from './quarantine.ts';
 import type { DeviceKey, KnownBoot, KnownDevice } from './types.ts';
 
 /** What is stored goes on to the live state. */
@@ -50,12 +51,13 @@ export function createReadingsHandler(options: {
   readonly boots: Boots;
   readonly writer: BatchWriter;
   readonly acknowledge: Acknowledge;
+  readonly quarantine: Pick<ReadingQuarantine, 'keep'>;
   readonly security: SecurityReporter;
   readonly clock: Clock;
   readonly stored: (readings: StoredReadings) => void;
   readonly config: { readonly rowsPerDevice: number; readonly rawWindowMs?: number };
 }): { readonly handle: InboxHandlers['readings']; readonly counters: IngestCounters } {
-  const { directory, boots, writer, acknowledge, security, clock, stored, config } = options;
+  const { directory, boots, writer, acknowledge, quarantine, security, clock, stored, config } = options;
   const rawWindowMs = config.rawWindowMs ?? SEVEN_DAYS_MS;
   const counters: IngestCounters = { received: 0, stored: 0, rejected: 0, shed: 0, notAuthentic: 0 };
   const waitingRows = new Map<number, number>();
@@ -119,12 +121,18 @@ export function createReadingsHandler(options: {
 
   const write = (message: Message, boot: KnownBoot, readings: Reading[], rejected: Refusal[]): void => {
     const { device, componentType, envelope, now } = message;
+    const { deviceId } = device;
+    const setAside = ({ bootId }: KnownBoot, reading: Reading, reason: QuarantineReason) =>
+      quarantine.keep(quarantined(reading, { deviceId, bootId, reason }));
     const rows: ReadingRow[] = [];
     const values: MetricValue[] = [];
     for (const reading of readings) {
       const admission = admit(reading, { device, boot, componentType, now, rawWindowMs });
       if ('refusal' in admission) {
         rejected.push(admission.refusal);
+        const { code } = admission.refusal;
+        if (admission.refusal.final && (code === 'CLOCK' || code === 'TOO_OLD'))
+          setAside(boot, reading, code);
         continue;
       }
       rows.push(admission.row);
@@ -146,31 +154,34 @@ export function createReadingsHandler(options: {
       answer(message, [], rejected);
       return;
     }
-    enqueue(message, rows, rejected, (unstorable) =>
+    enqueue(message, rows, rejected, (unstorable) => {
+      for (const [seq, why] of unstorable)
+        setAside(boot, readings.find((reading) => reading.seq === seq)!, why);
       stored({
         device,
         values: unstorable.size === 0 ? values : values.filter(({ seq }) => !unstorable.has(seq)),
         health,
         at: now,
-      }),
-    );
+      });
+    });
   };
 
   const enqueue = (
     message: Message,
     rows: readonly ReadingRow[],
     rejected: readonly Refusal[],
-    done: (unstorable: ReadonlySet<number>) => void,
+    done: (unstorable: ReadonlyMap<number, Unstorable>) => void,
   ): void => {
     const { deviceId } = message.device;
     const waiting = waitingRows.get(deviceId) ?? 0;
-    const settled = (bad: readonly number[]) => {
+    const settled = (unstorable: ReadonlyMap<number, Unstorable>) => {
       const left = (waitingRows.get(deviceId) ?? 0) - rows.length;
       if (left > 0) waitingRows.set(deviceId, left);
       else waitingRows.delete(deviceId);
-      const unstorable = new Set(bad);
       const seqs = rows.flatMap(({ seq }) => (unstorable.has(seq) ? [] : [seq]));
-      const refused = bad.map((seq): Refusal => ({ seq, code: 'NOT_STORABLE', final: true }));
+      const refused = [...unstorable.keys()].map(
+        (seq): Refusal => ({ seq, code: 'NOT_STORABLE', final: true }),
+      );
       answer(message, seqs, [...rejected, ...refused]);
       done(unstorable);
     };

@@ -1,9 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPartitionStorage } from '../../src/adapters/partition-storage.ts';
 import { housekeepingJobs, removeExpired } from '../../src/jobs/housekeeping.ts';
 import { dropExpiredPartitions, ensurePartitions } from '../../src/jobs/partitions.ts';
+import { rollUp } from '../../src/jobs/roll-up.ts';
+import { telemetryJobs } from '../../src/jobs/telemetry-jobs.ts';
 import type { CloudDatabase } from '../../src/ports/database.ts';
+import { defaultRetention } from '../../src/telemetry/retention.ts';
 import { useCloudDatabase } from '../support/database.ts';
 import { silentLogger } from '../support/quiet.ts';
 
@@ -48,6 +52,7 @@ describe('day partitions', () => {
   it('are dropped when the raw window has passed them wholly, and not before', async () => {
     const now = Date.UTC(2030, 0, 20, 12);
     await ensurePartitions(database.db, now);
+    await rollUp(database);
     await dropExpiredPartitions(database.db, now);
     const left = (await partitions()).filter((name) => name.startsWith('2030'));
     expect(left[0]).toBe(day(now - 7 * DAY));
@@ -76,8 +81,17 @@ describe('what has expired', () => {
 
 describe('the recurring jobs', () => {
   it('run by themselves on the tables as they are', async () => {
-    const jobs = housekeepingJobs({ database, clock: { now: () => Date.now() }, log: silentLogger });
-    expect(jobs.map(({ name }) => name)).toEqual(['telemetry-partitions', 'expired-requests']);
+    const clock = { now: () => Date.now() };
+    const storage = createPartitionStorage({ database, retention: defaultRetention });
+    const jobs = [
+      ...housekeepingJobs({ database, clock }),
+      ...telemetryJobs({ database, storage, clock, log: silentLogger }),
+    ];
+    expect(jobs.map(({ name }) => name)).toEqual([
+      'expired-requests',
+      'telemetry-roll-up',
+      'telemetry-partitions',
+    ]);
     for (const job of jobs) await job.run();
   });
 });

@@ -90,14 +90,19 @@ function useHistory(deviceUuid: string, plans: readonly ChartPlan[], state: Stat
           ids.split(',').map((componentId) =>
             client.telemetry({
               params: { id: deviceUuid },
-              query: { componentId: Number(componentId), from: new Date(from).toISOString(), limit: LIMIT },
+              query: {
+                componentId: Number(componentId),
+                from: new Date(from).toISOString(),
+                resolution: 'raw',
+                limit: LIMIT,
+              },
               signal: over.signal,
             }),
           ),
         );
-        const points = answers.flatMap(({ items }) =>
-          items.map(({ measuredAt, ...reading }) => ({ ...reading, at: Date.parse(measuredAt) })),
-        );
+        const points = answers
+          .flatMap((answer) => (answer.resolution === 'raw' ? answer.items : []))
+          .map(({ measuredAt, ...reading }) => ({ ...reading, at: Date.parse(measuredAt) }));
         setHistory((held) => mergePoints(held, points, Date.now() - HOUR_MS));
         setProblem(undefined);
         setLoading(false);
