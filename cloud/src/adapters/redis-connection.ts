@@ -53,6 +53,10 @@ export function openRedisConnection(options: {
   const closing = new AbortController();
   let isAway = true;
   let isFirst = true;
+  /** Something was refused since Redis answered last: what it holds lacks it. */
+  let hasRefused = false;
+  /** While it runs, nobody is refused: whoever comes now finds Redis as `onReturn` has left it. */
+  let returning: Promise<unknown> | undefined;
   let lastError: string | undefined;
 
   const ping = async (): Promise<void> => {
@@ -73,8 +77,10 @@ export function openRedisConnection(options: {
     while (!closing.signal.aborted) {
       try {
         await ping();
-        if (!isFirst) for (const returned of listeners) await returned(client);
+        returning = hasRefused || !isFirst ? welcome() : undefined;
+        await returning;
         isAway = false;
+        hasRefused = false;
         log.info({}, isFirst ? 'Redis answers' : 'Redis answers again');
         isFirst = false;
         return;
@@ -87,8 +93,12 @@ export function openRedisConnection(options: {
           client.disconnect(true);
         }
       }
+      returning = undefined;
       await wait(times.probeMs, undefined, { signal: closing.signal }).catch(() => undefined);
     }
+  };
+  const welcome = async (): Promise<void> => {
+    for (const returned of listeners) await returned(client);
   };
 
   client.on('error', (error: Error) => {
@@ -104,7 +114,11 @@ export function openRedisConnection(options: {
     async run(task) {
       if (isFirst && !closing.signal.aborted)
         await Promise.race([first, wait(times.commandMs, undefined, { ref: false })]);
-      if (isAway) throw new StateStoreError(`Redis does not answer: ${lastError ?? 'not connected'}`);
+      if (isAway) await returning?.catch(() => undefined);
+      if (isAway) {
+        hasRefused = true;
+        throw new StateStoreError(`Redis does not answer: ${lastError ?? 'not connected'}`);
+      }
       try {
         return await task(client);
       } catch (error) {
@@ -134,6 +148,7 @@ export function openRedisConnection(options: {
 
 function isAboutRedis(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) return false;
   return error.name !== 'ReplyError' || NOT_SERVING.test(error.message);
 }
 
