@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createChildProcessJobs } from './adapters/child-process-jobs.ts';
-import { mqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import { createMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { createShellGuard } from './adapters/shell-guard.ts';
+import { jobsByKnownTime } from './clock/jobs-by-known-time.ts';
 import { askSignedTime } from './clock/signed-time.ts';
 import { openButton, openClock, openHardware, openWifi } from './compose-board.ts';
 import { openDrivers } from './compose-drivers.ts';
@@ -132,7 +133,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
   const local = openLocalIdentity(config);
   const { identity } = local;
   const reloadLocal = () => openLocalIdentity(config);
-  const jobs = openChildJobs(config.radioSocket);
+  const children = openChildJobs(config.radioSocket);
   const credentials = createCredentialsStore(paths);
   const store = openDeviceStore({ dir: config.stateDir, logger, clock });
   const guard = openGuard(config, { clock, logger });
@@ -145,6 +146,17 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
     logger,
   });
   const random = { bytes: (count: number) => randomBytes(count), uuid: randomUUID, fraction: Math.random };
+  const askTime = (apiUrl: string, signal: AbortSignal) =>
+    askSignedTime({
+      commandKeys: trust.commandKeys,
+      clock,
+      random: random.bytes,
+      ask: async (nonce) => {
+        const endpoint = { apiUrl, caCertificates: trust.caCertificates };
+        return (await children.run('time', { endpoint, nonce }, { signal, timeoutMs: JOB_TIMEOUT_MS })).time;
+      },
+    });
+  const jobs = jobsByKnownTime({ jobs: children, clock, ask: askTime, logger });
   const componentSource: ComponentSource = {
     async fetch(signal = NEVER_ABORTED) {
       // An onboarding's session works with credentials that are not adopted yet.
@@ -161,16 +173,6 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
       return (await jobs.run('components', input, { signal, timeoutMs: JOB_TIMEOUT_MS })).components;
     },
   };
-  const askTime = (apiUrl: string, signal: AbortSignal) =>
-    askSignedTime({
-      commandKeys: trust.commandKeys,
-      clock,
-      random: random.bytes,
-      ask: async (nonce) => {
-        const endpoint = { apiUrl, caCertificates: trust.caCertificates };
-        return (await jobs.run('time', { endpoint, nonce }, { signal, timeoutMs: JOB_TIMEOUT_MS })).time;
-      },
-    });
   const wifi = await openWifi(config, { clock, logger });
   const networkChanger = createNetworkChanger({
     wifi,
@@ -188,7 +190,7 @@ export async function compose(config: AgentConfig, options: { readonly pulse?: P
         credentials: sessionCredentials(stored),
         trust,
         componentSource,
-        link: mqttBrokerLink,
+        link: createMqttBrokerLink({ knownTime: clock.signedNow }),
         drivers,
         hardware,
         store,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { mqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
+import { createMqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
 import type { ConnectOptions, LinkErrorCode } from '../../agent/src/ports/broker-link.ts';
 import { createFakeBroker } from '../../agent/test/support/fake-broker.ts';
 import { type IssueOptions, makeTestAuthority } from '../support/certificates.ts';
@@ -49,7 +49,7 @@ describeBrokerLink('the fake broker', async () => {
 describeBrokerLink('mqtt.js against aedes over mutual TLS', async () => {
   const broker = await startBroker();
   return {
-    link: mqttBrokerLink,
+    link: createMqttBrokerLink(),
     options: optionsFor(broker.port),
     published: () => broker.published,
     deliver: broker.deliver,
@@ -60,7 +60,7 @@ describeBrokerLink('mqtt.js against aedes over mutual TLS', async () => {
 
 describe('refusing connections, and saying why', () => {
   const connect = (over: Partial<ConnectOptions> & { port: number }) =>
-    mqttBrokerLink.connect({
+    createMqttBrokerLink().connect({
       ...optionsFor(over.port),
       will: { topic: `telemetry/${deviceUuid}/connection/status`, payload: Buffer.from('gone') },
       subscribe: [`commands/${deviceUuid}/#`],

@@ -6,7 +6,7 @@ import { createDriverRegistry } from '@ares/hardware-drivers';
 import { boardNowMs, readLevelLog, simulatedHardware, spawnBoard } from '@ares/hardware-drivers/simulation';
 import { openSignedMessage, signMessage, type TelemetryMessage, topics, toRanges } from '@ares/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { mqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
+import { createMqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
 import { createShellGuard } from '../../agent/src/adapters/shell-guard.ts';
 import { createSystemClock } from '../../agent/src/adapters/system-clock.ts';
 import { defaultOperatingConfig } from '../../agent/src/operate/config.ts';
@@ -62,7 +62,7 @@ async function startSession() {
           { componentId: 2, componentType: 'pump', pins: { line: 17 }, config: { minimumOffMs: 0 } },
         ]),
     },
-    link: mqttBrokerLink,
+    link: createMqttBrokerLink(),
     drivers: createDriverRegistry(),
     hardware: simulatedHardware(board.dir),
     store,

@@ -20,7 +20,8 @@ const byCode: Readonly<Record<string, CloudApiErrorCode>> = {
 };
 
 // OpenSSL names its verification errors without a common prefix.
-const TLS_CODE = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
+const TLS_CODE =
+  /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|UNSPECIFIED)/;
 
 /** Says what a failure of undici, DNS, socket or TLS means for the device. */
 export function toCloudApiError(cause: unknown): CloudApiError {

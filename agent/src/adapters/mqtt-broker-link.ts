@@ -8,23 +8,54 @@ import {
   LinkError,
   type LinkErrorCode,
 } from '../ports/broker-link.ts';
+import { connectByKnownTime } from './tls-by-known-time.ts';
 
 const goodbyeTimeoutMs = 1_000;
 
 /**
  * MQTT 3.1.1 over mutual TLS by mqtt.js, one client a connection: nothing of an old certificate, will or queue
  * reaches the next one, and when to connect again is not this adapter's to decide.
+ *
+ * @param options.knownTime epoch ms by the cloud's signed word, for the dates of certificates, where the system's clock
+ * is not set; `null` where that is what counts
  */
-export const mqttBrokerLink: BrokerLink = {
-  connect: (options) => new Promise((resolve, reject) => attempt(options, resolve, reject)),
-};
+export function createMqttBrokerLink(options: { readonly knownTime?: () => number | null } = {}): BrokerLink {
+  return {
+    async connect(to) {
+      const time = options.knownTime?.() ?? null;
+      const secured = time === null ? undefined : await secure(to, time);
+      return await new Promise((resolve, reject) => attempt(to, secured, resolve, reject));
+    },
+  };
+}
 
+/** Before mqtt.js is there: it writes as soon as it has a socket. @throws {LinkError} */
+async function secure(to: ConnectOptions, time: number): Promise<TLSSocket> {
+  const { host, port, signal } = to;
+  try {
+    return await connectByKnownTime({
+      host,
+      port,
+      ca: to.caCertificates,
+      client: { cert: to.certificateChain, key: to.privateKeyPem },
+      time,
+      timeoutMs: to.connectTimeoutMs,
+      signal,
+    });
+  } catch (cause) {
+    if (signal?.aborted === true) throw stopped();
+    throw classify(cause as Error, { secured: false, established: false });
+  }
+}
+
+/** @param ready a connection whose peer has been checked; absent: one is made, and checked by OpenSSL alone */
 function attempt(
   options: ConnectOptions,
+  ready: TLSSocket | undefined,
   resolve: (connection: BrokerConnection) => void,
   reject: (error: LinkError) => void,
 ): void {
-  let secured = false;
+  let secured = ready !== undefined;
   let established = false;
   let fault: Error | undefined;
   let end: ((error: LinkError) => void) | undefined;
@@ -33,15 +64,17 @@ function attempt(
   });
 
   const openSocket = (): TLSSocket => {
-    const socket = connectTls({
-      host: options.host,
-      port: options.port,
-      ...(isIP(options.host) === 0 && { servername: options.host }),
-      ca: [...options.caCertificates],
-      cert: options.certificateChain,
-      key: options.privateKeyPem,
-      minVersion: 'TLSv1.2',
-    });
+    const socket =
+      ready ??
+      connectTls({
+        host: options.host,
+        port: options.port,
+        ...(isIP(options.host) === 0 && { servername: options.host }),
+        ca: [...options.caCertificates],
+        cert: options.certificateChain,
+        key: options.privateKeyPem,
+        minVersion: 'TLSv1.2',
+      });
     // Packets are small and come in twos (PUBACK and result): the second would wait 40 ms for the ACK of the first.
     socket.setNoDelay(true);
     socket.once('secureConnect', () => {
@@ -75,7 +108,7 @@ function attempt(
     if (established) end?.(error);
     else reject(error);
   };
-  const onAbort = () => finish(new LinkError('CLOSED', 'The agent stopped connecting.'));
+  const onAbort = () => finish(stopped());
   options.signal?.addEventListener('abort', onAbort, { once: true });
 
   client.on('message', (topic, payload) => options.onMessage({ topic, payload }));
@@ -102,6 +135,10 @@ function attempt(
     });
   });
   if (options.signal?.aborted === true) onAbort();
+}
+
+function stopped(): LinkError {
+  return new LinkError('CLOSED', 'The agent stopped connecting.');
 }
 
 function connectionOf(client: MqttClient, closed: Promise<LinkError>): BrokerConnection {
@@ -157,7 +194,7 @@ function codeOf(fault: Error | undefined, at: { secured: boolean; established: b
 }
 
 const serverFaults =
-  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/;
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|ERR_TLS_PEER|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|PATH_LENGTH_|UNSPECIFIED|HOSTNAME_MISMATCH)/;
 
 const sentences: Readonly<Record<LinkErrorCode, string>> = {
   NOT_AUTHORIZED: 'The broker does not let this device in; the cloud is asked for the reason.',

@@ -1,76 +1,77 @@
-import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import type { buildConnector } from 'undici';
+import { peerProblem } from './tls-peer.ts';
 
-/** RFC 5280 §4.2.1.12. */
-const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1';
-const LONGEST_CHAIN = 5;
+/** OpenSSL's verdicts that a wrong clock brings about; whatever else it finds stands. */
+const ABOUT_DATES: readonly string[] = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'];
+
+/** One connection of a device whose clock is not set. */
+export interface KnownTimeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ca: readonly string[];
+  /** The device's own certificate and key, PEM. */
+  readonly client?: { readonly cert: string; readonly key: string } | undefined;
+  /**
+   * The time by the cloud's signed word, epoch ms, in place of the system's clock. `ask`: dates are not looked at, for
+   * the question what time it is, whose answer is believed for its signature.
+   */
+  readonly time: number | 'ask';
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
- * A connection whose peer is checked as ever, by chain, name and purpose, but not by dates: for a device that asks
- * what time it is. OpenSSL's own check cannot leave the dates out and stops at them, so the whole of it is done
- * here, before a byte is sent; that the peer holds the key of its certificate, the handshake has proved. What is
- * transported is believed for its signature, never for this connection.
+ * A connection whose peer is checked by chain, name and purpose as ever, and by its dates at a time that is known in
+ * another way than by the system's clock, before a byte is sent. OpenSSL takes the time from nowhere else, and Node
+ * has no way to give it one. So OpenSSL's verdict is taken unless it is about dates; then the whole of its work is
+ * done again here, more strictly (see {@link peerProblem}), because a verdict about dates hides those before it.
+ *
+ * @throws what the socket or OpenSSL says; ERR_TLS_PEER, CERT_NOT_YET_VALID or CERT_HAS_EXPIRED
  */
-export function connectorWithoutDates(options: {
-  readonly ca: readonly string[];
-  readonly timeoutMs: number;
-}): buildConnector.connector {
-  const { ca, timeoutMs } = options;
-  return ({ hostname, port }, callback) => {
-    const host = hostname.replace(/^\[|\]$/g, '');
+export function connectByKnownTime(options: KnownTimeOptions): Promise<TLSSocket> {
+  const { host, port, ca, client, time, timeoutMs, signal } = options;
+  return new Promise((resolve, reject) => {
     const socket = connect({
       host,
-      port: Number(port) || 443,
+      port,
       ca: [...ca],
+      ...client,
       minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: false,
       ...(isIP(host) === 0 && { servername: host }),
     });
-    const fail = (error: Error) => {
+    const settle = (error?: Error) => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('error', settle).setTimeout(0);
+      // What comes until the owner listens ends the connection, which he sees.
+      socket.on('error', () => undefined);
+      if (error === undefined) return resolve(socket);
       socket.destroy();
-      callback(error, null);
+      reject(error);
     };
-    socket.setTimeout(timeoutMs, () => fail(fault('ETIMEDOUT', `no answer from ${host}`)));
-    socket.once('error', fail);
-    socket.once('secureConnect', () => {
-      socket.off('error', fail);
-      socket.setTimeout(0);
-      const problem = peerProblem(socket, { ca, host });
-      if (problem === undefined) callback(null, socket);
-      else fail(fault('ERR_TLS_PEER', problem));
-    });
-  };
+    const onAbort = () => settle(signal?.reason as Error);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) return onAbort();
+    socket.setTimeout(timeoutMs, () => settle(fault('ETIMEDOUT', `no answer from ${host}`)));
+    socket.once('error', settle);
+    socket.once('secureConnect', () => settle(problemOf(socket, { ca, host, time })));
+  });
 }
 
-/** Why the peer is not the one that is wanted; `undefined` when it is. */
-function peerProblem(
+function problemOf(
   socket: TLSSocket,
-  { ca, host }: { readonly ca: readonly string[]; readonly host: string },
-): string | undefined {
-  const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) return 'the server shows no certificate';
-  const named = isIP(host) === 0 ? leaf.checkHost(host, { subject: 'never' }) : leaf.checkIP(host);
-  if (named === undefined) return `the server's certificate is not for ${host}`;
-  // Node gives the extended key usage under this name.
-  if (leaf.ca || !(leaf.keyUsage ?? [SERVER_AUTHENTICATION]).includes(SERVER_AUTHENTICATION))
-    return "the server's certificate is not one of a server";
-  const anchors = ca.map((pem) => new X509Certificate(pem));
-  let current = leaf;
-  for (let length = 0; length < LONGEST_CHAIN; length++) {
-    const child = current;
-    if (anchors.some((anchor) => isIssuedBy(child, anchor))) return undefined;
-    const issuer = current.issuerCertificate;
-    if (issuer === undefined || !isIssuedBy(child, issuer)) break;
-    current = issuer;
-  }
-  return "the server's certificate does not come from an authority of the trust file";
-}
-
-function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
-  return parent.ca && child.checkIssued(parent) && child.verify(parent.publicKey);
+  { ca, host, time }: Pick<KnownTimeOptions, 'ca' | 'host' | 'time'>,
+): Error | undefined {
+  if (socket.authorized) return undefined;
+  const verdict = String(socket.authorizationError);
+  if (!ABOUT_DATES.includes(verdict)) return fault(verdict, `the server's certificate: ${verdict}`);
+  const problem = peerProblem(socket.getPeerX509Certificate(), {
+    ca,
+    host,
+    ...(time !== 'ask' && { at: time }),
+  });
+  return problem && fault(problem.code, problem.detail);
 }
 
 function fault(code: string, message: string): Error {

@@ -10,12 +10,12 @@ import {
   standingAnswerSchema,
   timeAnswerSchema,
 } from '@ares/protocol/http/device';
-import { Agent, request } from 'undici';
+import { Agent, type buildConnector, request } from 'undici';
 import type * as z from 'zod/mini';
 import type { CloudEndpoint } from '../ports/child-jobs.ts';
 import { type CloudApi, CloudApiError } from '../ports/cloud-api.ts';
 import { toCloudApiError } from './cloud-api-errors.ts';
-import { connectorWithoutDates } from './tls-without-dates.ts';
+import { connectByKnownTime } from './tls-by-known-time.ts';
 
 /** No answer of the device API comes near; a list of 64 components with all their types has about 40 KB. */
 const MAX_ANSWER_BYTES = 512 * 1024;
@@ -28,27 +28,39 @@ export function createUndiciCloudApi(endpoint: CloudEndpoint): CloudApi {
   const hostname = base.hostname.replace(/^\[|\]$/g, '');
   const port = base.port === '' ? 443 : Number(base.port);
   const ca = [...endpoint.caCertificates];
-  const agent = new Agent({
-    connections: 1,
-    headersTimeout: ANSWER_TIMEOUT_MS,
-    bodyTimeout: ANSWER_TIMEOUT_MS,
-    connect: {
-      ca,
-      timeout: CONNECT_TIMEOUT_MS,
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(endpoint.client && { cert: endpoint.client.certificateChain, key: endpoint.client.privateKeyPem }),
-    },
-  });
-
-  // Made for the one call that needs it.
-  const timeless = () =>
+  const { knownTime } = endpoint;
+  const client = endpoint.client && {
+    cert: endpoint.client.certificateChain,
+    key: endpoint.client.privateKeyPem,
+  };
+  const agentBy = (connect: buildConnector.BuildOptions | buildConnector.connector) =>
     new Agent({
       connections: 1,
       headersTimeout: ANSWER_TIMEOUT_MS,
       bodyTimeout: ANSWER_TIMEOUT_MS,
-      connect: connectorWithoutDates({ ca, timeoutMs: CONNECT_TIMEOUT_MS }),
+      connect,
     });
+  const byTime =
+    (time: number | 'ask'): buildConnector.connector =>
+    (_, done) => {
+      const opening = connectByKnownTime({
+        host: hostname,
+        port,
+        ca,
+        time,
+        timeoutMs: CONNECT_TIMEOUT_MS,
+        client: time === 'ask' ? undefined : client,
+      });
+      opening.then(
+        (socket) => done(null, socket),
+        (error: Error) => done(error, null),
+      );
+    };
+  const agent = agentBy(
+    knownTime === undefined
+      ? { ca, timeout: CONNECT_TIMEOUT_MS, minVersion: 'TLSv1.2', rejectUnauthorized: true, ...client }
+      : byTime(knownTime),
+  );
 
   async function call<S extends z.core.$ZodType>(
     schema: S | undefined,
@@ -90,7 +102,11 @@ export function createUndiciCloudApi(endpoint: CloudEndpoint): CloudApi {
     async reach(signal) {
       try {
         if (isIP(hostname) === 0) await lookup(hostname);
-        await handshake({ hostname, port, ca, signal });
+        if (knownTime === undefined) await handshake({ hostname, port, ca, signal });
+        else {
+          const to = { host: hostname, port, ca, time: knownTime, timeoutMs: CONNECT_TIMEOUT_MS, signal };
+          (await connectByKnownTime(to)).destroy();
+        }
       } catch (cause) {
         throw toCloudApiError(cause);
       }
@@ -101,7 +117,8 @@ export function createUndiciCloudApi(endpoint: CloudEndpoint): CloudApi {
     standing: async (body, signal) =>
       (await post(standingAnswerSchema, deviceApiPaths.standing, body, signal)).standing,
     time: async (nonce, signal) => {
-      const dispatcher = timeless();
+      // Made for the one call that needs it.
+      const dispatcher = agentBy(byTime('ask'));
       try {
         const path = deviceApiPaths.time;
         return (await call(timeAnswerSchema, 'POST', path, { nonce }, signal, dispatcher))!.time;

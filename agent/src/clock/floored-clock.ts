@@ -7,12 +7,19 @@ const SAVE_EVERY_MS = 3_600_000;
 const TOLERANCE_MS = 60_000;
 /** 2100-01-01: a file that says more is damaged. */
 const LATEST_MS = 4_102_444_800_000;
+/** A quartz loses up to 10 s in this time. */
+const SIGNED_FOR_MS = 86_400_000;
 
 export interface FlooredClock extends Clock {
   /** A time that cloud and operating system agree on. Kept for the next boot, at most once an hour. */
   remember(epochMs: number): void;
   /** The cloud's signed word, which may also be that the time kept was too late. */
   correct(epochMs: number): void;
+  /**
+   * The time by that word, for a day; `null` without one, and while the operating system keeps the clock set: then
+   * that one counts.
+   */
+  signedNow(): number | null;
   /** Keeps what was remembered last. */
   save(): void;
 }
@@ -34,6 +41,7 @@ export function createFlooredClock(options: {
   const { clock, path, releasedAt } = options;
   let floor = { epochMs: Math.max(releasedAt, kept(path)), at: clock.monotonicMs() };
   let latest: { readonly epochMs: number; readonly at: number } | undefined;
+  let signed: typeof latest;
   let savedAt = Number.NEGATIVE_INFINITY;
   const since = ({ epochMs, at }: typeof floor) => epochMs + clock.monotonicMs() - at;
   const save = () => {
@@ -45,11 +53,16 @@ export function createFlooredClock(options: {
       options.warn?.(cause);
     }
   };
+  const synchronised = () => clock.synchronised() && clock.now() >= since(floor) - TOLERANCE_MS;
   return {
     now: () => Math.max(clock.now(), since(floor)),
     monotonicMs: clock.monotonicMs,
     after: clock.after,
-    synchronised: () => clock.synchronised() && clock.now() >= since(floor) - TOLERANCE_MS,
+    synchronised,
+    signedNow: () =>
+      signed === undefined || synchronised() || clock.monotonicMs() - signed.at > SIGNED_FOR_MS
+        ? null
+        : since(signed),
     remember: (epochMs) => {
       latest = { epochMs, at: clock.monotonicMs() };
       if (epochMs > since(floor)) floor = latest;
@@ -58,6 +71,7 @@ export function createFlooredClock(options: {
     correct: (epochMs) => {
       floor = { epochMs: Math.max(releasedAt, epochMs), at: clock.monotonicMs() };
       latest = floor;
+      signed = { epochMs, at: clock.monotonicMs() };
       if (clock.monotonicMs() - savedAt >= SAVE_EVERY_MS) save();
     },
     save,

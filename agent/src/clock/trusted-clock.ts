@@ -34,7 +34,7 @@ export interface SignedTime {
 export type ClockSource = 'system' | 'cloud';
 
 /** An answer that took longer says too little about now. */
-const LONGEST_QUESTION_MS = 30_000;
+export const LONGEST_QUESTION_MS = 30_000;
 /** A quartz loses up to 10 s in this time. */
 const SIGNED_FOR_MS = 86_400_000;
 

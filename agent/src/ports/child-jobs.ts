@@ -8,6 +8,8 @@ export interface CloudEndpoint {
   readonly caCertificates: readonly string[];
   /** The device's certificate, where the call needs one. */
   readonly client?: { readonly certificateChain: string; readonly privateKeyPem: string } | undefined;
+  /** Epoch ms by the cloud's signed word, for the dates of certificates, where the system's clock is not set. */
+  readonly knownTime?: number | undefined;
 }
 
 /** A device that signs with its identity key. */

@@ -4,6 +4,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequest,
@@ -24,8 +25,8 @@ export interface TestAuthority {
     notAfter?: Date;
     /** Default: none is named. */
     purpose?: 'client';
-    /** Issued by another certificate of this authority, which may be none of an authority. */
-    through?: 'an authority' | 'a leaf';
+    /** Issued by another certificate of this authority, which may be none of an authority, or by a row of them. */
+    through?: 'an authority' | 'a leaf' | readonly Extension[][];
   }): Promise<{ key: string; cert: string }>;
   /** @param commonName instead of what the request says, as the cloud does */
   sign(
@@ -53,8 +54,18 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
     certificatePem: root.toString('pem'),
     async issueServer({ host = '127.0.0.1', notBefore, notAfter, purpose, through } = {}) {
       const keys = await newKeys();
-      const between =
-        through === undefined ? undefined : await intermediate(root, rootKeys, through === 'an authority');
+      const row: Extension[][] =
+        through === undefined
+          ? []
+          : typeof through === 'string'
+            ? [[new BasicConstraintsExtension(through === 'an authority', undefined, true)]]
+            : [...through];
+      const betweens: Issuer[] = [];
+      for (const extensions of row) {
+        const above = betweens.at(-1) ?? { certificate: root, privateKey: rootKeys.privateKey };
+        betweens.push(await intermediate(above, `CN=Between ${betweens.length}`, extensions));
+      }
+      const between = betweens.at(-1);
       const certificate = await X509CertificateGenerator.create({
         serialNumber: serial(),
         subject: `CN=${host}`,
@@ -72,7 +83,7 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
       const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
       const body = Buffer.from(pkcs8).toString('base64');
       const key = `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
-      const chain = [certificate, ...(between === undefined ? [] : [between.certificate])];
+      const chain = [certificate, ...betweens.map((one) => one.certificate).reverse()];
       return { key, cert: chain.map((one) => one.toString('pem')).join('\n') };
     },
     async sign(csrDer, commonName, life) {
@@ -98,18 +109,23 @@ export async function createTestAuthority(name = 'Test root'): Promise<TestAutho
   };
 }
 
-async function intermediate(root: X509Certificate, rootKeys: CryptoKeyPair, isAuthority: boolean) {
+interface Issuer {
+  readonly certificate: X509Certificate;
+  readonly privateKey: CryptoKey;
+}
+
+async function intermediate(above: Issuer, subject: string, extensions: Extension[]): Promise<Issuer> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: 'CN=Between',
-    issuer: root.subject,
+    subject,
+    issuer: above.certificate.subject,
     notBefore: new Date(Date.now() - HOUR_MS),
-    notAfter: new Date(Date.now() + 24 * HOUR_MS),
-    signingKey: rootKeys.privateKey,
+    notAfter: new Date(Date.now() + 365 * 24 * HOUR_MS),
+    signingKey: above.privateKey,
     publicKey: keys.publicKey,
     signingAlgorithm: P256,
-    extensions: [new BasicConstraintsExtension(isAuthority, undefined, true)],
+    extensions,
   });
   return { certificate, privateKey: keys.privateKey };
 }
