@@ -74,6 +74,17 @@ const statements = [
     add column online_since timestamptz,
     add column health_due_at timestamptz,
     add column health_told text`,
+  `create function expect_health() returns trigger language plpgsql as $$
+    begin
+      if old.presence <> 'ONLINE' then new.online_since := coalesce(new.last_seen, now()); end if;
+      new.health_due_at := coalesce(new.health_due_at, new.last_seen, now());
+      return new;
+    end $$`,
+  // Whoever comes or speaks is looked at from then on.
+  `create trigger devices_expect_health before update of presence, last_seen on devices for each row
+    when (new.presence = 'ONLINE' and (old.presence <> 'ONLINE'
+      or (new.health_due_at is null and new.last_seen is distinct from old.last_seen)))
+    execute function expect_health()`,
   `update devices set online_since = coalesce(last_seen, now()), health_due_at = now() where presence = 'ONLINE'`,
   `create index devices_health_due on devices (health_due_at) where health_due_at is not null`,
 ];

@@ -6,6 +6,7 @@ import {
   stateKeyOf,
 } from '@ares/protocol';
 import type { DeviceState, Presence } from '../ports/state-store.ts';
+import { componentHealth, type Pace, shownStatus } from './component-health.ts';
 
 /** A component as the document shows it. */
 interface ShownComponent {
@@ -13,18 +14,17 @@ interface ShownComponent {
   readonly componentType: string;
   readonly name: string | undefined;
   readonly definition: ComponentTypeDefinition;
+  /** Epoch ms. */
+  readonly attachedAt: number;
 }
 
 export interface ShownDevice {
   readonly deviceUuid: string;
   readonly nickname: string | null;
+  /** Epoch ms since when it is ONLINE; `undefined` while it is not. */
+  readonly onlineSince: number | undefined;
   readonly components: readonly ShownComponent[];
 }
-
-/** Missed intervals after which a value is old. */
-const STALE_INTERVALS = 3;
-/** Readings travel together for up to 15 s, so a value is never old before that. */
-const STALE_AT_LEAST_MS = 60_000;
 
 const STATUS: Readonly<Record<Presence, DeviceStatus>> = {
   ONLINE: 'ONLINE',
@@ -59,7 +59,9 @@ export function buildDocument(device: ShownDevice, state: DeviceState, now: numb
       componentId: component.componentId,
       componentType: component.componentType,
       ...(component.name !== undefined && { name: component.name }),
-      ...statusOf(component, state, newest, now),
+      ...shownStatus(
+        componentHealth(paceOf(component), { state, newest, onlineSince: device.onlineSince, now }),
+      ),
       metrics,
     };
   });
@@ -73,16 +75,8 @@ export function buildDocument(device: ShownDevice, state: DeviceState, now: numb
   };
 }
 
-function statusOf(
-  component: ShownComponent,
-  state: DeviceState,
-  newest: number | undefined,
-  now: number,
-): Pick<ComponentState, 'status' | 'reason'> {
-  const health = state.health.find(({ componentId }) => componentId === component.componentId);
-  if (health?.status === 'ERROR')
-    return { status: 'ERROR', ...(health.reason !== undefined && { reason: health.reason }) };
-  const limitMs = Math.max(STALE_AT_LEAST_MS, STALE_INTERVALS * component.definition.sampleIntervalMs);
-  const isFresh = newest !== undefined && now - newest <= limitMs && state.presence === 'ONLINE';
-  return { status: isFresh ? 'OK' : 'STALE' };
-}
+const paceOf = ({ componentId, attachedAt, definition }: ShownComponent): Pace => ({
+  componentId,
+  attachedAt,
+  intervalMs: definition.metrics.length === 0 ? undefined : definition.sampleIntervalMs,
+});

@@ -5,6 +5,8 @@ import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StateStoreError, type StateUpdate } from '../ports/state-store.ts';
 import { createAnnouncements } from './announcements.ts';
 import { buildDocument } from './document.ts';
+import { createHealthRepository } from './health-repository.ts';
+import { createHealthSweep } from './health-sweep.ts';
 import { createHealthWriter } from './health-writer.ts';
 import { createPresenceSteps } from './presence-steps.ts';
 import { createRefills } from './refills.ts';
@@ -18,7 +20,7 @@ export interface LiveState {
   take(deviceUuid: string, update: StateUpdate): void;
   born(deviceUuid: string, connectionId: string, at: number): Promise<void>;
   will(deviceUuid: string, connectionId: string, at: number): Promise<void>;
-  /** Declares devices TIMEOUT that were not seen for so long. */
+  /** Declares devices TIMEOUT that were not seen for so long, and tells of components that fell silent. */
   sweep(silentMs: number): Promise<void>;
   /** Calls back with each device whose document changed, in this process or another. */
   onChange(changed: (deviceUuid: string) => void): () => void;
@@ -60,6 +62,13 @@ export async function createLiveState(options: {
   };
 
   const refills = createRefills(store, repository);
+  const healthSweep = createHealthSweep({
+    store,
+    repository: createHealthRepository(database),
+    refills,
+    clock,
+    changed,
+  });
   const presence = createPresenceSteps({ store, repository, refills, clock, changed });
 
   const apply = async (deviceUuid: string, update: StateUpdate): Promise<void> => {
@@ -92,14 +101,13 @@ export async function createLiveState(options: {
 
   const everythingMayHaveChanged = () =>
     run(async () => {
-      refills.outdate('all');
-      await markAllDirty();
+      try {
+        await store.markDirty('all');
+      } catch (error) {
+        // A store that comes back has everything in it dirty.
+        if (!(error instanceof StateStoreError)) throw error;
+      }
     }, 'the live state may be old');
-  // Whoever brings a store back makes everything in it dirty: nothing is lost when it cannot be told now.
-  const markAllDirty = () =>
-    store.markDirty('all').catch((error) => {
-      if (!(error instanceof StateStoreError)) throw error;
-    });
 
   const heard = (deviceUuids: readonly string[]) => {
     if (store.shared) {
@@ -107,7 +115,6 @@ export async function createLiveState(options: {
       return;
     }
     run(async () => {
-      refills.outdate(deviceUuids);
       await store.markDirty(deviceUuids);
       for (const deviceUuid of deviceUuids) emit(deviceUuid);
     }, 'a change of state was lost');
@@ -165,7 +172,10 @@ export async function createLiveState(options: {
       await presence.born(deviceUuid, connectionId, at);
     },
     will: presence.will,
-    sweep: presence.sweep,
+    async sweep(silentMs) {
+      await presence.sweep(silentMs);
+      await healthSweep.sweep();
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,32 +1,32 @@
 import { type DeviceState, type StateStore, StateStoreError } from '../ports/state-store.ts';
 import type { StateRepository } from './repository.ts';
 
+/** A store that loses entries faster than they are made is not waited for. */
+const MOST_ATTEMPTS = 5;
+
 export interface Refills {
   /**
    * The entry, made from the tables when it is missing or dirty; while the store is away, what the tables say. All who
    * ask meanwhile share the look. `undefined` for an unknown device.
    */
   of(deviceUuid: string): Promise<DeviceState | undefined>;
-  /** What is being read of these devices may be older than what was just announced: it is read again. */
-  outdate(deviceUuids: readonly string[] | 'all'): void;
 }
 
 export function createRefills(
-  store: Pick<StateStore, 'get' | 'refill' | 'markDirty' | 'epoch'>,
+  store: Pick<StateStore, 'get' | 'refill' | 'stamp'>,
   repository: Pick<StateRepository, 'state'>,
 ): Refills {
-  const running = new Map<string, { outdated: boolean; readonly state: Promise<DeviceState | undefined> }>();
+  const running = new Map<string, Promise<DeviceState | undefined>>();
 
   const refill = async (deviceUuid: string): Promise<DeviceState | undefined> => {
-    for (;;) {
-      const epoch = await store.epoch();
+    for (let attempt = 1; ; attempt += 1) {
+      const stamp = await store.stamp(deviceUuid);
       const state = await repository.state(deviceUuid);
       if (state === undefined) return undefined;
-      await store.refill(deviceUuid, state, epoch);
-      const mine = running.get(deviceUuid);
-      if (mine?.outdated !== true) return (await store.get(deviceUuid)) ?? state;
-      mine.outdated = false;
-      await store.markDirty([deviceUuid]);
+      await store.refill(deviceUuid, state, stamp);
+      // Dirty or gone again: somebody may have shown what is newer than what was read here.
+      const entry = await store.get(deviceUuid);
+      if (entry !== undefined || attempt >= MOST_ATTEMPTS) return entry ?? state;
     }
   };
   const unlessAway = async <T>(ask: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> => {
@@ -51,17 +51,10 @@ export function createRefills(
       );
       if (entry !== undefined) return entry;
       const present = running.get(deviceUuid);
-      if (present !== undefined) return present.state;
+      if (present !== undefined) return present;
       const state = read(deviceUuid).finally(() => running.delete(deviceUuid));
-      running.set(deviceUuid, { outdated: false, state });
+      running.set(deviceUuid, state);
       return state;
-    },
-    outdate(deviceUuids) {
-      const names = deviceUuids === 'all' ? running.keys() : deviceUuids;
-      for (const name of names) {
-        const one = running.get(name);
-        if (one !== undefined) one.outdated = true;
-      }
     },
   };
 }

@@ -21,7 +21,7 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
           join.onRef('a.device_id', '=', 'd.id').on('a.ended_at', 'is', null),
         )
         .where('d.device_uuid', '=', deviceUuid)
-        .select(['d.nickname', 'a.id as assignmentId'])
+        .select(['d.nickname', 'd.online_since as onlineSince', 'a.id as assignmentId'])
         .executeTakeFirst();
       if (device === undefined) return undefined;
       const components = await db
@@ -29,12 +29,23 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
         .innerJoin('supported_components as s', 's.id', 'c.component_type_id')
         .where('c.assignment_id', '=', device.assignmentId ?? -1)
         .where('c.detached_at', 'is', null)
-        .select(['c.id as componentId', 'c.name', 's.component_type as componentType', 's.definition'])
+        .select([
+          'c.id as componentId',
+          'c.name',
+          'c.attached_at as attachedAt',
+          's.component_type as componentType',
+          's.definition',
+        ])
         .execute();
       return {
         deviceUuid,
         nickname: device.nickname,
-        components: components.map(({ name, ...rest }) => ({ ...rest, name: name ?? undefined })),
+        onlineSince: device.onlineSince?.getTime(),
+        components: components.map(({ name, attachedAt, ...rest }) => ({
+          ...rest,
+          name: name ?? undefined,
+          attachedAt: attachedAt.getTime(),
+        })),
       };
     },
 
