@@ -27,7 +27,7 @@ const online = (seen: number): DeviceState => ({
   health: [{ componentId: 1, status: 'OK', bootCount: 1, uptimeMs: 1 }],
 });
 const fill = async (store: StateStore, device: string, state: DeviceState) =>
-  await store.refill(device, state, await store.epoch());
+  await store.refill(device, state, await store.stamp(device));
 const answersAgain = (store: StateStore) => until(() => store.healthy(), 'a store that answers again');
 
 describe.skipIf(!hasRedis())('on a real redis-server (needs the program redis-server)', () => {

@@ -41,7 +41,7 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       device = randomUUID();
     });
     const fill = async (deviceUuid: string, state: DeviceState) =>
-      await store.refill(deviceUuid, state, await store.epoch());
+      await store.refill(deviceUuid, state, await store.stamp(deviceUuid));
     const filled = (over: Partial<DeviceState> = {}) => fill(device, { ...empty, ...over });
     const get = async () => (await store.get(device))!;
 
@@ -177,14 +177,30 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       expect(await store.get(device)).toBeUndefined();
     });
 
-    it('keeps an entry dirty that was refilled with what was read before everything became dirty', async () => {
+    it.each([
+      ['everything was marked dirty', () => store.markDirty('all')],
+      ['it was marked dirty', () => store.markDirty([device])],
+      ['it was forgotten', () => store.drop(device)],
+    ])('takes no refill with what was read before %s', async (_what, happens) => {
+      for (const isThere of [false, true]) {
+        if (isThere) await filled();
+        const before = await store.stamp(device);
+        await happens();
+        await store.refill(device, { ...empty, values: [value()] }, before);
+        expect(await store.get(device)).toBeUndefined();
+      }
+      await filled({ values: [value({ seq: 2 })] });
+      expect((await get()).values).toEqual([value({ seq: 2 })]);
+    });
+
+    it('names another epoch when everything was marked dirty, and only then', async () => {
       await filled();
       const before = await store.epoch();
+      await store.markDirty([device]);
+      await store.drop(device);
+      expect(await store.epoch()).toBe(before);
       await store.markDirty('all');
-      await store.refill(device, { ...empty, values: [value()] }, before);
-      expect(await store.get(device)).toBeUndefined();
-      await filled({ values: [value()] });
-      expect((await get()).values).toEqual([value()]);
+      expect(await store.epoch()).not.toBe(before);
     });
 
     it('takes values for a dirty entry, so that nothing that arrives before the refill is lost', async () => {

@@ -21,7 +21,12 @@ interface Entry {
 export function createMemoryStateStore(): StateStore {
   const entries = new Map<string, Entry>();
   const online = createSeenIndex();
+  /** How often a device was marked dirty or forgotten: what was read before that is outdated. */
+  const marks = new Map<string, number>();
   let epoch = 0;
+
+  const stampOf = (deviceUuid: string) => `${epoch}.${marks.get(deviceUuid) ?? 0}`;
+  const mark = (deviceUuid: string) => marks.set(deviceUuid, (marks.get(deviceUuid) ?? 0) + 1);
 
   const seen = (deviceUuid: string, entry: Entry, at: number) => {
     entry.lastSeen = Math.max(entry.lastSeen ?? 0, at);
@@ -96,14 +101,16 @@ export function createMemoryStateStore(): StateStore {
     },
     leadsSweep: async () => true,
     epoch: async () => String(epoch),
-    async refill(deviceUuid, state, readIn) {
+    stamp: async (deviceUuid) => stampOf(deviceUuid),
+    async refill(deviceUuid, state, stamp) {
+      if (stamp !== stampOf(deviceUuid)) return;
       const old = entries.get(deviceUuid);
       const kept = old?.epoch === epoch ? old : undefined;
       const entry: Entry = {
         presence: kept === undefined ? state.presence : kept.presence,
         connectionId: kept === undefined ? state.connectionId : kept.connectionId,
         lastSeen: maximum(old?.lastSeen, state.lastSeen),
-        epoch: Number(readIn),
+        epoch,
         values: new Map(),
         health: new Map(),
       };
@@ -118,11 +125,13 @@ export function createMemoryStateStore(): StateStore {
         return;
       }
       for (const deviceUuid of deviceUuids) {
+        mark(deviceUuid);
         const entry = entries.get(deviceUuid);
         if (entry !== undefined) entry.epoch = undefined;
       }
     },
     async drop(deviceUuid) {
+      mark(deviceUuid);
       entries.delete(deviceUuid);
       online.put(deviceUuid, undefined);
     },

@@ -2,7 +2,8 @@ import type { DeviceState, HealthValue, MetricValue, Presence } from '../ports/s
 
 /**
  * The hash of one device in Redis. Fixed fields: `p` presence, `c` connection, `s` last-seen, `i` the last-seen that
- * the index of the sweep knows, `e` epoch of the last refill, absent when the entry is dirty. A field for each value
+ * the index of the sweep knows, `e` epoch of the last refill, absent when the entry is dirty, `m` another one whenever
+ * the device was marked dirty, forgotten or lost. A field for each value
  * (`v:<component>:<metric>`) and each component's health (`h:<component>`); both begin with the two numbers that
  * order them, so that a script compares them without reading the rest.
  */

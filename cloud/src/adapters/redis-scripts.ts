@@ -84,10 +84,11 @@ redis.call('HDEL', KEYS[1], 'i')
 return 1
 `;
 
-/** ARGV: epoch read in, running epoch, presence, connection or '', seen or '', life ms, packed pairs. Answers the score. */
+/** ARGV: running epoch, mark under which was read, presence, connection or '', seen or '', life ms, packed pairs. Answers the score. */
 const REFILL = `${ORDER}
-local entry = redis.call('HMGET', KEYS[1], 'p', 's', 'e')
-if not entry[1] or entry[3] ~= ARGV[2] then
+local entry = redis.call('HMGET', KEYS[1], 'p', 's', 'e', 'm')
+if entry[4] ~= ARGV[2] then return false end
+if not entry[1] or entry[3] ~= ARGV[1] then
   redis.call('HSET', KEYS[1], 'p', ARGV[3])
   redis.call('HDEL', KEYS[1], 'c')
   if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'c', ARGV[4]) end
@@ -103,6 +104,29 @@ if entry[1] ~= 'ONLINE' then
 end
 redis.call('HSET', KEYS[1], 'i', seen or '0')
 return seen or '0'
+`;
+
+/** ARGV: the same as below. Answers the mark that the device has, so that losing the entry is noticed too. */
+const STAMP = `
+local mark = redis.call('HGET', KEYS[1], 'm')
+if mark then return mark end
+redis.call('HSET', KEYS[1], 'm', ARGV[1])
+if redis.call('HEXISTS', KEYS[1], 'p') == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return ARGV[1]
+`;
+
+/** ARGV: mark, ms that a mark without an entry stays. What is being read of the device is outdated. */
+const DIRTY = `
+redis.call('HDEL', KEYS[1], 'e')
+redis.call('HSET', KEYS[1], 'm', ARGV[1])
+if redis.call('HEXISTS', KEYS[1], 'p') == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+`;
+
+/** ARGV: the same. Nothing but the mark stays. */
+const DROP = `
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'm', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `;
 
 /** On the index: forgets a device, unless it was seen after ARGV[2]. ARGV: device, score. */
@@ -127,6 +151,9 @@ export const redisScripts = {
   aresWill: { numberOfKeys: 1, lua: WILL },
   aresTimeOut: { numberOfKeys: 1, lua: TIME_OUT },
   aresRefill: { numberOfKeys: 1, lua: REFILL },
+  aresStamp: { numberOfKeys: 1, lua: STAMP },
+  aresDirty: { numberOfKeys: 1, lua: DIRTY },
+  aresDrop: { numberOfKeys: 1, lua: DROP },
   aresForget: { numberOfKeys: 1, lua: FORGET },
   aresLease: { numberOfKeys: 1, lua: LEASE },
 } as const;
@@ -141,6 +168,9 @@ export interface RedisScripts {
   readonly aresWill: Call<string | null>;
   readonly aresTimeOut: Call<0 | 1>;
   readonly aresRefill: Call<string | null>;
+  readonly aresStamp: Call<string>;
+  readonly aresDirty: Call<null>;
+  readonly aresDrop: Call<null>;
   readonly aresForget: Call<number>;
   readonly aresLease: Call<0 | 1>;
 }

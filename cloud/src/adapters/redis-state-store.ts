@@ -6,6 +6,8 @@ import { packHealth, packNewest, packValue, unpackEntry } from './redis-entry.ts
 const SHARDS = 16;
 /** By so much an entry's last-seen may run ahead of the index; who looks by the index asks the entry. */
 const INDEX_EVERY_MS = 5_000;
+/** Longer than anybody reads the tables for one device. */
+const MARK_MS = 120_000;
 
 /**
  * Live state in Redis. One device's entry lies under one hash tag, and each step on it is one script; the index of
@@ -130,13 +132,23 @@ export function createRedisStateStore(options: {
     leadsSweep: (holdMs) =>
       connection.run(async (client) => (await client.aresLease(sweepKey, me, holdMs)) === 1),
     epoch: () => connection.run(epochOf),
-    refill: (deviceUuid, state, epoch) =>
+    stamp: (deviceUuid) =>
       connection.run(async (client) => {
+        const [epoch, mark] = await Promise.all([
+          epochOf(client),
+          client.aresStamp(entryKey(deviceUuid), randomUUID(), MARK_MS),
+        ]);
+        return `${epoch}/${mark}`;
+      }),
+    refill: (deviceUuid, state, stamp) =>
+      connection.run(async (client) => {
+        const [epoch, mark] = stamp.split('/') as [string, string];
+        if (epoch !== (await client.get(epochKey))) return;
         const packed = [...state.values.map(packValue), ...state.health.map(packHealth)].flat();
         const score = await client.aresRefill(
           entryKey(deviceUuid),
           epoch,
-          await epochOf(client),
+          mark,
           state.presence,
           state.connectionId ?? '',
           state.lastSeen ?? '',
@@ -148,11 +160,14 @@ export function createRedisStateStore(options: {
     markDirty: (deviceUuids) =>
       connection.run(async (client) => {
         if (deviceUuids === 'all') await newEpoch(client);
-        else await Promise.all(deviceUuids.map((deviceUuid) => client.hdel(entryKey(deviceUuid), 'e')));
+        else
+          await Promise.all(
+            deviceUuids.map((deviceUuid) => client.aresDirty(entryKey(deviceUuid), randomUUID(), MARK_MS)),
+          );
       }),
     drop: (deviceUuid) =>
       connection.run(async (client) => {
-        await client.del(entryKey(deviceUuid));
+        await client.aresDrop(entryKey(deviceUuid), randomUUID(), MARK_MS);
         await client.zrem(seenKeyOf(deviceUuid), deviceUuid);
       }),
     healthy: () => connection.healthy(),

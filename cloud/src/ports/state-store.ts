@@ -81,17 +81,18 @@ export interface StateStore {
   /** Whether this process is the one that looks for silent devices; it stays so for `holdMs` after it asked. */
   leadsSweep(holdMs: number): Promise<boolean>;
 
-  /**
-   * Names the time since everything was marked dirty or lost. It is asked for before the tables are read, so that a
-   * refill with what is older than that leaves the entry dirty.
-   */
+  /** Another one whenever everything was marked dirty or lost. */
   epoch(): Promise<string>;
 
+  /** Names the present of a device. Asked for before the tables are read, for `refill`. */
+  stamp(deviceUuid: string): Promise<string>;
+
   /**
-   * Makes the entry from what the database held in `epoch`. Values that arrived in between and are newer stay;
-   * presence is taken from `state` when the entry was missing or dirty.
+   * Makes the entry from what the database held under `stamp`. Does nothing when the device was marked dirty or
+   * forgotten since: then look again. Values that arrived in between and are newer stay; presence is taken from
+   * `state` when the entry was missing or dirty.
    */
-  refill(deviceUuid: string, state: DeviceState, epoch: string): Promise<void>;
+  refill(deviceUuid: string, state: DeviceState, stamp: string): Promise<void>;
 
   /**
    * Another process changed these devices, or nobody knows: `get` answers `undefined` until the refill. `all` costs

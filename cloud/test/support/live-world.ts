@@ -17,6 +17,7 @@ import { sharedSecretContext } from '../../src/credentials/shared-secrets.ts';
 import { createOrderSigner } from '../../src/orders/order-signer.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { CloudDatabase } from '../../src/ports/database.ts';
+import type { StateStore } from '../../src/ports/state-store.ts';
 import { createPresence } from '../../src/presence/presence.ts';
 import { createSecurityMonitor } from '../../src/security/monitor.ts';
 import { createSecurityRepository } from '../../src/security/repository.ts';
@@ -42,6 +43,8 @@ export async function liveWorld(
     quarantine?: boolean;
     /** Default: one of its own. */
     database?: CloudDatabase;
+    /** Default: in memory. */
+    store?: StateStore;
   } = {},
 ) {
   const clock = options.clock ?? { now: () => Date.now() };
@@ -60,7 +63,7 @@ export async function liveWorld(
     policy: { quarantineOnCompromise: options.quarantine ?? true },
   });
   const { link } = world.broker;
-  const store = createMemoryStateStore();
+  const store = options.store ?? createMemoryStateStore();
   const state = await createLiveState({
     store,
     repository: createStateRepository(database),
