@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { createAccessTokens } from './accounts/access-tokens.ts';
-import { createPasswordHasher } from './accounts/passwords.ts';
-import { accountRoutes } from './accounts/routes.ts';
-import { type AccountService, createAccountService, defaultAccountConfig } from './accounts/service.ts';
+import { createSessionWatch } from './accounts/session-watch.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { claimsRoutes } from './claims/routes.ts';
 import { createClaimsService } from './claims/service.ts';
 import { claimsDefaults } from './claims/types.ts';
 import { componentRoutes } from './components/routes.ts';
 import { createComponentService } from './components/service.ts';
+import { type Accounts, accountHandlers, createAccounts } from './compose-accounts.ts';
 import { serverNames } from './compose-broker.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
 import { createKeyHandlers } from './compose-keys.ts';
@@ -24,12 +22,12 @@ import { createDeviceService } from './devices/service.ts';
 import { docsAssets } from './docs/assets.ts';
 import { createHttpApp, type StaticAssets } from './http/app.ts';
 import type { Handlers } from './http/handlers.ts';
-import { createIdempotency } from './idempotency/service.ts';
 import type { HealthChecks } from './http/health.ts';
 import { type DeviceTls, type HttpListener, listenDevices, listenPublic } from './http/listener.ts';
 import { createPolicies } from './http/policies.ts';
 import { createRateLimits, defaultLimits } from './http/rate-limits.ts';
 import { serviceRoutes } from './http/service-routes.ts';
+import { createIdempotency } from './idempotency/service.ts';
 import { PanelMissingError, panelAssets } from './panel/assets.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
 import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
@@ -69,7 +67,9 @@ export async function startApiRole(
   // One signal ends the streams of both listeners.
   const closing = new AbortController();
   const accounts = await createAccounts(foundation);
-  const handlers = await createHandlers(foundation, live, accounts.service, closing.signal, stack);
+  const handlers = await createHandlers(foundation, live, accounts, closing.signal, stack);
+  const sessions = createSessionWatch(foundation);
+  stack.defer(() => sessions.close());
   const shared = {
     handlers: handlers.routes,
     policies: createPolicies({
@@ -126,18 +126,10 @@ export async function startApiRole(
   listeners.push(people);
 }
 
-/** Accounts by themselves: operators' tools make some without any listener. */
-export async function createAccounts(foundation: Foundation): Promise<{ service: AccountService }> {
-  const { database, secrets, clock, installationId } = foundation;
-  const tokens = await createAccessTokens({ secrets, clock, installationId });
-  const hasher = createPasswordHasher();
-  return { service: createAccountService({ database, hasher, tokens, config: defaultAccountConfig }) };
-}
-
 async function createHandlers(
   foundation: Foundation,
   live: LiveParts,
-  accounts: AccountService,
+  accounts: Accounts,
   closing: AbortSignal,
   stack: AsyncDisposableStack,
 ) {
@@ -164,7 +156,7 @@ async function createHandlers(
   });
   const routes: Handlers = {
     ...serviceRoutes({ health: live.health, closing, version: VERSION }),
-    ...accountRoutes(accounts),
+    ...accountHandlers(foundation, accounts, release, stack),
     ...deviceRoutes(devices),
     ...componentRoutes(components),
     ...claimsRoutes(createClaimsService({ ...common, config: { ...claimsDefaults, deviceApiUrl } })),

@@ -7,7 +7,8 @@ import { createAuditChain } from './audit/chain.ts';
 import { auditChainJob } from './audit/job.ts';
 import { auditKey } from './audit/key.ts';
 import { createComponentService } from './components/service.ts';
-import { createAccounts, startApiRole } from './compose-api.ts';
+import { createAccounts, startPostman } from './compose-accounts.ts';
+import { startApiRole } from './compose-api.ts';
 import { connectToBroker, startBrokerRole } from './compose-broker.ts';
 import { layFoundation, trustFilePath } from './compose-foundation.ts';
 import { createLiveBase, createLiveParts, startIngestRole } from './compose-live.ts';
@@ -103,6 +104,7 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
     ];
     const scheduler = await startPgBossScheduler({ connection, jobs, log });
     stack.defer(() => scheduler.close());
+    await startPostman(foundation, stack);
   }
   if (config.internal !== undefined) {
     const app = createInternalApp({ health, metrics: foundation.metrics, closing: closing.signal, log });

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { productionMistakes } from './config-production.ts';
 import { parseDatabaseUrl } from './database/database-url.ts';
-import { defaultRetention, type Retention } from './telemetry/retention.ts';
+import { parseSmtpUrl, type SmtpUrl } from './mail/smtp-url.ts';
 import { parseRedisUrl } from './state/redis-url.ts';
 import { defaultRetention, type Retention } from './telemetry/retention.ts';
 
@@ -36,10 +36,10 @@ export interface CloudConfig {
   readonly redisUrl?: string;
   /** How long the state of a device that says nothing stays in Redis, ms; absent: a day. */
   readonly stateIdleMs?: number;
+  /** Absent: mails lie as files in `outbox` of `home`, and no e-mail need be verified. */
+  readonly mail?: MailConfig;
   /** Life of a device's certificate, ms; absent: a day. */
   readonly certificateMs?: number;
-  /** Absent: a week of readings, 90 days of minutes, hours for ever. */
-  readonly retention?: Retention;
   /** Absent: a week of readings, 90 days of minutes, hours for ever. */
   readonly retention?: Retention;
   readonly log: {
@@ -47,6 +47,15 @@ export interface CloudConfig {
     /** Absent: stdout. */
     readonly file: string | undefined;
   };
+}
+
+export interface MailConfig {
+  /** `Ares <ares@example.org>` */
+  readonly from: string;
+  /** Absent: the outbox. */
+  readonly smtp?: SmtpUrl;
+  /** Whether an account may do more than look after itself only with a verified e-mail. */
+  readonly mustVerify: boolean;
 }
 
 /** Where a server listens and how devices are told to reach it. */
@@ -89,11 +98,8 @@ const days = z.coerce
   .min(1, 'must be 1 to 36500')
   .max(36_500, 'must be 1 to 36500');
 
-const days = z.coerce
-  .number('must be a number of days')
-  .int('must be a whole number of days')
-  .min(1, 'must be 1 to 36500')
-  .max(36_500, 'must be 1 to 36500');
+/** Who mails come from where nobody said it. */
+export const DEFAULT_FROM = 'Ares <ares@localhost>';
 
 /** Settings by name, from the environment or the file that `ARES_CONFIG` names; the environment wins. */
 const settingsSchema = z.strictObject({
@@ -123,15 +129,30 @@ const settingsSchema = z.strictObject({
     .min(60, 'must be 60 to 31536000')
     .max(31_536_000, 'must be 60 to 31536000')
     .optional(),
+  ARES_SMTP_URL: z
+    .string()
+    .superRefine((text, refuse) => {
+      try {
+        parseSmtpUrl(text);
+      } catch (error) {
+        refuse.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .optional(),
+  ARES_MAIL_FROM: z
+    .string()
+    .regex(
+      /^([^<>"@\p{Cc}]+ <)?[^<>"\s@]+@[A-Za-z0-9.-]+>?$/u,
+      'must be an address, or a name and an address: Ares <ares@example.org>',
+    )
+    .default(DEFAULT_FROM),
+  ARES_EMAIL_VERIFICATION: z.enum(['required', 'optional']).optional(),
   ARES_CERTIFICATE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .int('must be a whole number of seconds')
     .min(10, 'must be 10 to 86400')
     .max(86_400, 'must be 10 to 86400')
     .optional(),
-  ARES_RAW_DAYS: days.default(defaultRetention.rawDays),
-  ARES_MINUTE_DAYS: days.default(defaultRetention.minuteDays),
-  ARES_HOUR_DAYS: days.optional(),
   ARES_RAW_DAYS: days.default(defaultRetention.rawDays),
   ARES_MINUTE_DAYS: days.default(defaultRetention.minuteDays),
   ARES_HOUR_DAYS: days.optional(),
@@ -181,9 +202,6 @@ export function readConfig(
   if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
     mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
   }
-  if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
-    mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
-  }
   if (settings === undefined || mistakes.length > 0) throw configError(mistakes);
   const deviceHost = settings.ARES_DEVICE_HOST;
   const mqttHost = settings.ARES_MQTT_HOST ?? deviceHost;
@@ -210,14 +228,17 @@ export function readConfig(
     ...(settings.ARES_STATE_IDLE_SECONDS !== undefined && {
       stateIdleMs: settings.ARES_STATE_IDLE_SECONDS * 1_000,
     }),
+    mail: {
+      from: settings.ARES_MAIL_FROM,
+      ...(settings.ARES_SMTP_URL !== undefined && { smtp: parseSmtpUrl(settings.ARES_SMTP_URL) }),
+      // Where no mail goes out, nobody could read the code.
+      mustVerify:
+        (settings.ARES_EMAIL_VERIFICATION ??
+          (settings.ARES_SMTP_URL === undefined ? 'optional' : 'required')) === 'required',
+    },
     ...(settings.ARES_CERTIFICATE_SECONDS !== undefined && {
       certificateMs: settings.ARES_CERTIFICATE_SECONDS * 1_000,
     }),
-    retention: {
-      rawDays: settings.ARES_RAW_DAYS,
-      minuteDays: settings.ARES_MINUTE_DAYS,
-      ...(settings.ARES_HOUR_DAYS !== undefined && { hourDays: settings.ARES_HOUR_DAYS }),
-    },
     retention: {
       rawDays: settings.ARES_RAW_DAYS,
       minuteDays: settings.ARES_MINUTE_DAYS,
@@ -241,6 +262,7 @@ export function demoConfig(options: { readonly home: string; readonly port: numb
     devices: local,
     mqtt: local,
     databaseUrl: undefined,
+    mail: { from: DEFAULT_FROM, mustVerify: false },
     log: { level: 'info', file: join(home, 'cloud.log') },
   };
 }

@@ -113,14 +113,25 @@ async function deviceOf({ email }: Person): Promise<string> {
 
 const ask = (route: Route, token: string | undefined, id = deviceUuid) => {
   const { body, query = '' } = accepted[route.id as RouteId] ?? {};
-  return fetch(cloud.publicUrl + buildPath(route.path, { id, componentId, kid: 'k'.repeat(43) }) + query, {
-    method: route.method,
-    headers: {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+  return fetch(
+    cloud.publicUrl +
+      buildPath(route.path, {
+        id,
+        componentId,
+        kid: 'k'.repeat(43),
+        userId: randomUUID(),
+        role: 'developer',
+      }) +
+      query,
+    {
+      method: route.method,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
+  );
 };
 
 beforeAll(async () => {

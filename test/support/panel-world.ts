@@ -37,6 +37,28 @@ const shapes: Readonly<Record<string, readonly [number, number]>> = {
   load_peak: [46, 14],
   memory_used: [33, 2],
 };
+/** What the cloud answers to who signs in. */
+function sessionOf(person: { email: string; roles: string[] }, accessToken: string) {
+  const user = {
+    userId: randomUUID(),
+    ...person,
+    emailVerified: true,
+    displayName: null,
+    locale: null,
+    timeZone: null,
+    notifications: { signIn: false },
+    createdAt: new Date().toISOString(),
+  };
+  const refreshToken = randomUUID();
+  return {
+    accessToken,
+    tokenType: 'Bearer',
+    expiresInSeconds: 900,
+    refreshToken,
+    refreshExpiresInSeconds: 86_400,
+    user,
+  };
+}
 const owner = { email: 'owner@example.org', roles: [] as string[] };
 const administrator = { email: 'admin@example.org', roles: ['prime_admin'] };
 
@@ -143,8 +165,7 @@ export function createPanelWorld() {
       }
       const accessToken = randomUUID();
       sessions.set(accessToken, person);
-      const user = { userId: randomUUID(), ...person, createdAt: new Date(started).toISOString() };
-      return { status: 200, body: { accessToken, tokenType: 'Bearer', expiresInSeconds: 3_600, user } };
+      return { status: 200, body: sessionOf(person, accessToken) };
     },
     listDevices: async () => ({
       status: 200,

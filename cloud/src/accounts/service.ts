@@ -1,27 +1,18 @@
 import { normalizeEmail, ProblemError } from '@ares/protocol';
 import { writeAudit } from '../audit/audit-log.ts';
-import { consume, type Limit, limiter } from '../http/rate-limits.ts';
-import type { CloudDatabase } from '../ports/database.ts';
+import type { MailQueue } from '../mail/queue.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { AccessTokens } from './access-tokens.ts';
+import { assertGoodPassword } from './password-rules.ts';
 import type { PasswordHasher } from './passwords.ts';
-import { accountRepository, toCaller } from './repository.ts';
+import { accountRepository } from './repository.ts';
+import type { Sessions, SessionTokens } from './sessions.ts';
+import type { SignInGuard } from './sign-in-guard.ts';
 import type { Account, Caller, RoleName } from './types.ts';
 
-export interface AccountConfig {
-  /** Wrong passwords for one e-mail from one address. */
-  readonly failuresPerSource: Limit;
-  /** Wrong passwords for one e-mail from anywhere: the bound on guessing with many addresses. */
-  readonly failuresPerEmail: Limit;
-}
-
-export const defaultAccountConfig: AccountConfig = {
-  failuresPerSource: { points: 10, seconds: 900 },
-  failuresPerEmail: { points: 100, seconds: 3_600 },
-};
-
-export interface Session {
-  readonly accessToken: string;
-  readonly expiresInSeconds: number;
+/** Tokens of a session, and whose it is. */
+export interface Session extends SessionTokens {
   readonly account: Account;
 }
 
@@ -29,67 +20,86 @@ type SignIn = { readonly email: string; readonly password: string; readonly sour
 
 export type AccountService = ReturnType<typeof createAccountService>;
 
-/** Accounts: make one, sign in, and say who a token belongs to. */
+/** Accounts: make one, sign in and out, and say who a token belongs to. */
 export function createAccountService(ports: {
   readonly database: CloudDatabase;
   readonly hasher: PasswordHasher;
   readonly tokens: AccessTokens;
-  readonly config: AccountConfig;
+  readonly sessions: Sessions;
+  readonly guard: SignInGuard;
+  readonly mails: MailQueue;
+  readonly clock: Clock;
+  /** Whether an account may do more than look after itself only with a verified e-mail. */
+  readonly mustVerifyEmail: boolean;
 }) {
-  const { database, hasher, tokens, config } = ports;
-  const perSource = limiter(config.failuresPerSource);
-  const perEmail = limiter(config.failuresPerEmail);
+  const { database, hasher, tokens, sessions, guard, mails, clock, mustVerifyEmail } = ports;
 
-  const session = async (account: Account): Promise<Session> => ({
-    ...(await tokens.issue(account.userUuid)),
+  const open = async (queries: Queries, account: Account): Promise<Session> => ({
+    ...(await sessions.open(queries, account)),
     account,
   });
 
   return {
-    /** @throws {ProblemError} EMAIL_TAKEN, UNAVAILABLE */
+    /** @throws {ProblemError} EMAIL_TAKEN, INVALID_REQUEST, UNAVAILABLE */
     async register({ email, password, source }: SignIn): Promise<Session> {
+      const address = normalizeEmail(email);
+      assertGoodPassword(password, address);
       const passwordHash = await hasher.hash(password);
-      const account = await database.db.transaction().execute(async (trx) => {
-        const made = await accountRepository.insert(trx, { email: normalizeEmail(email), passwordHash });
-        if (made !== undefined) await writeAudit(trx, auditOf('user.register', made, made, source));
-        return made;
+      return database.db.transaction().execute(async (trx) => {
+        const account = await accountRepository.insert(trx, { email: address, passwordHash });
+        if (account === undefined) {
+          throw new ProblemError('EMAIL_TAKEN', 'There is an account with this e-mail: sign in instead.');
+        }
+        await writeAudit(trx, auditOf('user.register', account, account.userId, source));
+        await mails.put(trx, { kind: 'verify-email', email: address });
+        return open(trx, account);
       });
-      if (account === undefined) {
-        throw new ProblemError('EMAIL_TAKEN', 'There is an account with this e-mail: sign in instead.');
-      }
-      return session(account);
     },
 
     /** @throws {ProblemError} BAD_CREDENTIALS, TOO_MANY_REQUESTS, UNAVAILABLE */
     async login({ email, password, source }: SignIn): Promise<Session> {
       const address = normalizeEmail(email);
-      // Counted before the check, so that tries in parallel count too; taken back when the password is right.
-      await consume(perSource, `${source} ${address}`);
-      await consume(perEmail, address);
-      const account = await accountRepository.findByEmail(database.db, address);
-      const right = await hasher.verify(password, account?.passwordHash);
-      if (account === undefined || !right || account.suspended) {
-        throw new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong.');
-      }
-      await perSource.delete(`${source} ${address}`);
-      await perEmail.reward(address);
-      return session(account);
+      const account = await guard.check({ email: address, password, source });
+      return database.db.transaction().execute(async (trx) => {
+        await writeAudit(trx, auditOf('session.sign-in', account, account.userId, source));
+        if (account.notifications.signIn) {
+          const detail = { source, at: new Date(clock.now()).toISOString() };
+          await mails.put(trx, { kind: 'new-sign-in', email: address, detail });
+        }
+        return open(trx, account);
+      });
     },
 
-    /** The account that a token belongs to, as the table knows it at this moment. */
-    async callerOf(accessToken: string): Promise<{ caller: Caller; expiresAt: number } | undefined> {
+    /** @throws {ProblemError} TOKEN_INVALID */
+    async refresh(refreshToken: string, source: string): Promise<Session> {
+      const { userUuid, ...session } = await sessions.refresh(refreshToken, source);
+      const account = await accountRepository.findByUuid(database.db, userUuid);
+      if (account === undefined)
+        throw new ProblemError('TOKEN_INVALID', 'This account does not exist any more.');
+      return { ...session, account };
+    },
+
+    logout: (refreshToken: string, source: string) => sessions.signOut(refreshToken, source),
+
+    /** The account that a token belongs to, as the table knows it at this moment, if its session still runs. */
+    async callerOf(
+      accessToken: string,
+    ): Promise<{ caller: Caller; expiresAt: number; unverified: boolean } | undefined> {
       const token = await tokens.verify(accessToken);
       if (token === undefined) return undefined;
-      const account = await accountRepository.findByUuid(database.db, token.userUuid);
-      if (account === undefined || account.suspended) return undefined;
-      return { caller: toCaller(account), expiresAt: token.expiresAt };
-    },
-
-    /** @throws {ProblemError} NOT_FOUND when the account was deleted meanwhile */
-    async me(caller: Caller): Promise<Account> {
-      const account = await accountRepository.findByUuid(database.db, caller.userUuid);
-      if (account === undefined) throw new ProblemError('NOT_FOUND', 'This account does not exist any more.');
-      return account;
+      const { userUuid, sessionId, expiresAt } = token;
+      const account = await accountRepository.findSignedIn(database.db, {
+        userUuid,
+        sessionId,
+        at: new Date(clock.now()),
+      });
+      if (account === undefined) return undefined;
+      const { userId, email, roles } = account;
+      return {
+        caller: { userId, userUuid, email, roles, sessionId },
+        expiresAt,
+        unverified: mustVerifyEmail && !account.emailVerified,
+      };
     },
 
     /** For bootstrap and operators: afterwards the account exists with this password and at least these roles. */
@@ -105,8 +115,9 @@ export function createAccountService(ports: {
       if (known !== undefined && fits && missing.length === 0) return known;
       const passwordHash = fits ? undefined : await hasher.hash(wanted.password);
       return database.db.transaction().execute(async (trx) => {
+        const verifiedAt = new Date(clock.now());
         const account =
-          (passwordHash && (await accountRepository.insert(trx, { email, passwordHash }))) ||
+          (passwordHash && (await accountRepository.insert(trx, { email, passwordHash, verifiedAt }))) ||
           (await accountRepository.findByEmail(trx, email))!;
         if (passwordHash !== undefined) {
           await accountRepository.setPasswordHash(trx, account.userId, passwordHash);
@@ -119,12 +130,18 @@ export function createAccountService(ports: {
   };
 }
 
-function auditOf(action: string, account: Account, actor?: Account, source?: string) {
+/** An audit row about an account. */
+export function auditOf(
+  action: string,
+  { userUuid }: Pick<Account, 'userUuid'>,
+  actorUserId: number | null = null,
+  source?: string,
+) {
   return {
     action,
-    actorUserId: actor?.userId ?? null,
+    actorUserId,
     objectType: 'user' as const,
-    objectId: account.userUuid,
+    objectId: userUuid,
     ...(source !== undefined && { source }),
   };
 }

@@ -1,8 +1,9 @@
 import type { ComponentTypeDefinition } from '@ares/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { AccountTables } from './schema-accounts.ts';
 import type { DeviceTables } from './schema-devices.ts';
-import type { KeysTables } from './schema-keys.ts';
 import type { IdempotencyTables } from './schema-idempotency.ts';
+import type { KeysTables } from './schema-keys.ts';
 import type { TelemetryTables } from './schema-telemetry.ts';
 
 /** Columns that the database fills in and nobody changes. */
@@ -12,26 +13,6 @@ type Json<T> = ColumnType<T, string, string>;
 export type LifeCycle = 'REGISTERED' | 'ACTIVE' | 'RECOVERY_NEEDED' | 'QUARANTINED' | 'BLOCKED' | 'RELEASED';
 export type CertificateStatus = 'PENDING' | 'ACTIVE' | 'SUPERSEDED' | 'REVOKED';
 export type CommandStatus = 'PENDING' | 'COMPLETED' | 'FAILED' | 'REJECTED' | 'EXPIRED' | 'STALE' | 'UNKNOWN';
-
-interface Users {
-  id: Generated<number>;
-  user_uuid: Fixed<string>;
-  email: string;
-  /** PHC string, argon2id. */
-  password_hash: string;
-  created_at: Fixed<Date>;
-  suspended_at: Date | null;
-}
-
-interface Roles {
-  id: Generated<number>;
-  name: 'prime_admin' | 'general_admin' | 'developer';
-}
-
-interface UserRoles {
-  user_id: number;
-  role_id: number;
-}
 
 interface HardwareVariants {
   id: Generated<number>;
@@ -297,10 +278,7 @@ interface Alerts {
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema extends DeviceTables, IdempotencyTables, KeysTables, TelemetryTables {
-  users: Users;
-  roles: Roles;
-  user_roles: UserRoles;
+export interface Schema extends AccountTables, DeviceTables, IdempotencyTables, KeysTables, TelemetryTables {
   hardware_variants: HardwareVariants;
   devices: Devices;
   device_boots: DeviceBoots;

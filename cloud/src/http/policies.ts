@@ -31,10 +31,18 @@ interface Grant {
   readonly expiresAt?: number;
 }
 
+/** The user of an access token, and what goes with it. */
+export interface SignedIn {
+  readonly caller: Caller;
+  readonly expiresAt: number;
+  /** He must verify his e-mail before he may do more than look after his account. */
+  readonly unverified?: boolean;
+}
+
 /** Where policies look things up; each look-up happens at every request, so a withdrawn right ends at once. */
 export interface PolicyLookups {
   /** @returns the user of a valid access token, as the table knows him now */
-  callerOf(accessToken: string): Promise<{ caller: Caller; expiresAt: number } | undefined>;
+  callerOf(accessToken: string): Promise<SignedIn | undefined>;
   /** @returns `undefined` for an unknown device and for one that the caller has nothing to do with */
   accessOf(caller: Caller, deviceUuid: string): Promise<DeviceAccess | undefined>;
   /** @returns `undefined` for an unknown device and for one that never had anything to do with the caller */
@@ -96,14 +104,21 @@ export function createPolicies(lookups: PolicyLookups): Policies {
   }
 
   async function person(policy: Policy, request: PolicyRequest): Promise<Grant> {
-    const { object, allows, refusal } = policyRule(policy);
+    const { object, allows, refusal, unverified } = policyRule(policy);
     const found = await signedIn(request);
+    if (found.unverified === true && unverified !== true) {
+      throw new ProblemError(
+        'EMAIL_UNVERIFIED',
+        'Show the code that was mailed to you to POST /auth/verify-email first; POST /api/users/me/verification sends another one.',
+      );
+    }
     const { role, access } = await standTo(object, found.caller, request);
     const held: readonly Role[] = ['user', ...found.caller.roles, ...(role === undefined ? [] : [role])];
     if (!held.some((one) => allows.includes(one))) {
       throw new ProblemError('FORBIDDEN', refusal ?? 'You may not do this.');
     }
-    return { ...found, ...(access !== undefined && { access }) };
+    const { caller, expiresAt } = found;
+    return { caller, expiresAt, ...(access !== undefined && { access }) };
   }
 
   async function certified(request: PolicyRequest): Promise<Grant> {

@@ -5,7 +5,7 @@
  */
 export function toRouterPath(path: string): string {
   const converted = path.replace(/\{([A-Za-z][A-Za-z0-9]*)\}/g, ':$1');
-  if (path !== '/' && !/^(\/(:?[A-Za-z][A-Za-z0-9]*|[a-z][a-z0-9.-]*))+$/.test(converted)) {
+  if (path !== '/' && !/^(\/(:?[A-Za-z][A-Za-z0-9]*|\.?[a-z][a-z0-9.-]*))+$/.test(converted)) {
     throw new TypeError(
       `The path ${path} of the contract is not made of plain segments and {names}: the router would misread it.`,
     );

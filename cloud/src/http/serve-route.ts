@@ -1,6 +1,7 @@
 import { ProblemError } from '@ares/protocol';
 import { isStreamable, type Route, type RouteId, type TextFormat } from '@ares/protocol/http';
 import type { Context } from 'koa';
+import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { Idempotency, RepeatableAnswer } from '../idempotency/service.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -24,6 +25,8 @@ export interface ServeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics?: Metrics;
+  /** Ends streams with the session that opened them. */
+  readonly sessions?: Pick<SessionWatch, 'watch'>;
   /** Absent: an Idempotency-Key is refused. */
   readonly idempotency?: Idempotency;
   /** Requests that are being served. */
@@ -80,6 +83,7 @@ export async function serveRoute(
   await parts.limits.admitTo(route.id as RouteId, context);
   if (success === 'event-stream' || format !== 'json')
     countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
+  if (success === 'event-stream' || format !== 'json') endWithSession(ctx, request, grant.caller, parts);
   const result = await handleOnce(ctx, route, context, handler, parts.idempotency);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
@@ -116,6 +120,20 @@ async function handleOnce(
   );
   if (repeated) ctx.set('idempotent-replayed', 'true');
   return answer as Answer<Route>;
+}
+
+function endWithSession(
+  ctx: Context,
+  request: AbortController,
+  caller: Caller | undefined,
+  { sessions }: ServeParts,
+): void {
+  if (sessions === undefined || caller?.sessionId === undefined) return;
+  const { sessionId: id, userId } = caller;
+  whenClosed(
+    ctx,
+    sessions.watch({ id, userId }, () => request.abort()),
+  );
 }
 
 /** Streams are left out: how long they last says nothing. */

@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import * as initial from './0001-initial.ts';
 import * as wifiChanges from './0002-wifi-changes.ts';
+import * as accounts from './0003-accounts.ts';
 import * as devices from './0004-devices.ts';
 import * as keys from './0005-keys.ts';
 import * as telemetry from './0006-telemetry.ts';
@@ -11,6 +12,7 @@ import * as idempotency from './0010-idempotency.ts';
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
   '0002-wifi-changes': wifiChanges,
+  '0003-accounts': accounts,
   '0004-devices': devices,
   '0005-keys': keys,
   '0006-telemetry': telemetry,

@@ -28,7 +28,7 @@ describe('an administrator made by the operator', () => {
       .where('object_id', '=', account.userUuid)
       .select(['action', 'detail'])
       .execute();
-    expect(audit.map(({ action }) => action)).toEqual(['user.create-administrator']);
+    expect(audit.map(({ action }) => action)).toEqual(['user.create-administrator', 'session.sign-in']);
     expect(JSON.stringify(audit)).not.toContain(password);
   });
 

@@ -34,6 +34,8 @@ async function ask(
     id: options.deviceUuid ?? device.deviceUuid,
     componentId: 1,
     kid: 'k'.repeat(43),
+    userId: randomUUID(),
+    role: 'developer',
   });
   const authorization =
     options.authorization ??
@@ -81,7 +83,7 @@ function asProblem(body: unknown): ProblemDetails {
 }
 
 describe('without credentials', () => {
-  it.each(ofPolicy('user', 'reader', 'pastReader', 'owner', 'admin', 'developer'))(
+  it.each(ofPolicy('account', 'user', 'reader', 'pastReader', 'owner', 'admin', 'developer'))(
     '%s asks to sign in',
     async (_, route) => {
       const answer = await ask(route);
@@ -93,7 +95,15 @@ describe('without credentials', () => {
   it.each(['Basic YTpi', 'Bearer', 'Bearer a b', 'Bearer a.b.c', `Bearer ${'x'.repeat(8_000)}`])(
     'and with "%.20s" neither',
     async (authorization) => {
-      for (const [, route] of ofPolicy('user', 'reader', 'pastReader', 'owner', 'admin', 'developer')) {
+      for (const [, route] of ofPolicy(
+        'account',
+        'user',
+        'reader',
+        'pastReader',
+        'owner',
+        'admin',
+        'developer',
+      )) {
         expect(await ask(route, { authorization }), route.id).toMatchObject({ status: 401 });
       }
     },

@@ -2,8 +2,25 @@ import { describe, expect, it } from 'vitest';
 import { forgetSession, isAdministrator, loadSession, saveSession } from '../../src/panel/web/session.ts';
 import type { Session } from '../../src/panel/web/types.ts';
 
-const user = { userId: 'u', email: 'owner@example.org', roles: [], createdAt: '2030-01-01T00:00:00Z' };
-const session: Session = { accessToken: 'token', tokenType: 'Bearer', expiresInSeconds: 60, user };
+const user = {
+  userId: 'u',
+  email: 'owner@example.org',
+  emailVerified: true,
+  roles: [],
+  displayName: null,
+  locale: null,
+  timeZone: null,
+  notifications: { signIn: false },
+  createdAt: '2030-01-01T00:00:00Z',
+};
+const session: Session = {
+  accessToken: 'token',
+  tokenType: 'Bearer',
+  expiresInSeconds: 60,
+  refreshToken: 'for one use',
+  refreshExpiresInSeconds: 3_600,
+  user,
+};
 function tabStorage() {
   const items = new Map<string, string>();
   return {

@@ -4,14 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, contract, createClient, type Route, type RouteId } from '@ares/protocol/http';
 import { fetch } from 'undici';
-import { createAccessTokens } from '../../src/accounts/access-tokens.ts';
-import { createPasswordHasher } from '../../src/accounts/passwords.ts';
+import { administrationRoutes } from '../../src/accounts/administration-routes.ts';
+import { accountRepository } from '../../src/accounts/repository.ts';
 import { accountRoutes } from '../../src/accounts/routes.ts';
-import {
-  type AccountConfig,
-  createAccountService,
-  defaultAccountConfig,
-} from '../../src/accounts/service.ts';
 import type { RoleName } from '../../src/accounts/types.ts';
 import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
 import { memoryRateLimiters } from '../../src/adapters/memory-rate-limiters.ts';
@@ -26,6 +21,7 @@ import { createPolicies } from '../../src/http/policies.ts';
 import { createRateLimits, defaultLimits, type LimitConfig } from '../../src/http/rate-limits.ts';
 import { serviceRoutes } from '../../src/http/service-routes.ts';
 import type { Logger } from '../../src/ports/logger.ts';
+import { type AccountsOptions, createAccountsWorld } from './accounts-world.ts';
 import { useCloudDatabase } from './database.ts';
 import { fakeClock, silentLogger } from './quiet.ts';
 
@@ -44,7 +40,7 @@ export async function httpWorld(
   options: {
     readonly handlers?: Partial<Handlers>;
     readonly limits?: Partial<LimitConfig>;
-    readonly accounts?: Partial<AccountConfig>;
+    readonly accounts?: AccountsOptions;
     readonly times?: ListenerTimes;
     readonly trustedProxies?: ReadonlySet<string>;
     readonly log?: Logger;
@@ -54,13 +50,8 @@ export async function httpWorld(
   const log = options.log ?? silentLogger;
   const database = await useCloudDatabase();
   const secrets = await openFileSecretStore({ dir: await mkdtemp(join(tmpdir(), 'ares-http-')) });
-  const tokens = await createAccessTokens({ secrets, clock, installationId: 'test' });
-  const accounts = createAccountService({
-    database,
-    hasher: createPasswordHasher(),
-    tokens,
-    config: { ...defaultAccountConfig, ...options.accounts },
-  });
+  const world = createAccountsWorld({ database, secrets, clock, log }, options.accounts);
+  const { service: accounts, tokens, sessionWatch } = world;
   const published: { deviceUuid: string; revision: number }[] = [];
   const publisher = {
     publish: async (change: { deviceUuid: string; revision: number }) => void published.push(change),
@@ -80,7 +71,8 @@ export async function httpWorld(
   ) as unknown as Handlers;
   const handlers: Handlers = {
     ...stubs,
-    ...accountRoutes(accounts),
+    ...accountRoutes(world),
+    ...administrationRoutes(world.administration),
     ...deviceRoutes(devices),
     ...componentRoutes(components),
     ...serviceRoutes({
@@ -104,6 +96,7 @@ export async function httpWorld(
     log,
     clock,
     closing: closing.signal,
+    sessions: sessionWatch,
     ...(options.trustedProxies && { trustedProxies: options.trustedProxies }),
   });
   const listener = await listenPublic(app, { host: '127.0.0.1', port: 0 }, closing, options.times);
@@ -117,6 +110,8 @@ export async function httpWorld(
     secrets,
     tokens,
     accounts,
+    /** Everything about accounts, its mails included. */
+    parts: world,
     devices,
     components,
     reached,
@@ -127,20 +122,17 @@ export async function httpWorld(
     async person(roles: readonly RoleName[] = []) {
       const email = `${randomUUID()}@example.org`;
       const { userUuid } = await accounts.ensureAccount({ email, password: 'correct horse battery', roles });
-      const { accessToken } = await tokens.issue(userUuid);
+      const { userId } = (await accountRepository.findByUuid(database.db, userUuid))!;
+      const { accessToken, refreshToken } = await world.sessions.open(database.db, { userId, userUuid });
       const { caller } = (await accounts.callerOf(accessToken))!;
       const client: Client = createClient({ baseUrl: url, fetch, accessToken: () => accessToken });
-      return { email, userUuid, userId: caller.userId, caller, accessToken, client };
+      return { email, userUuid, userId, caller, accessToken, refreshToken, client };
     },
     /** A registered device; with `owner`, claimed by him. */
     async device(owner?: { userId: number }) {
       const deviceUuid = randomUUID();
       await devices.preregister({
-        caller: (await accounts.callerOf(
-          (
-            await tokens.issue((await this.person(['prime_admin'])).userUuid)
-          ).accessToken,
-        ))!.caller,
+        caller: (await this.person(['prime_admin'])).caller,
         device: {
           deviceUuid,
           cpuSerial: randomUUID().replaceAll('-', '').slice(0, 16),
@@ -172,6 +164,7 @@ export async function httpWorld(
     },
     async close() {
       await listener.close();
+      sessionWatch.close();
       await database.close();
     },
   };

@@ -9,11 +9,13 @@ import { keyRoutes } from './routes/keys.ts';
 import { liveRoutes } from './routes/live.ts';
 import { offlineTokenRoutes } from './routes/offline-tokens.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { userRoutes } from './routes/users.ts';
 
 /** Every route of the HTTP API. Server validation, the typed client and OpenAPI come from here. */
 export const contract = {
   ...serviceRoutes,
   ...accountRoutes,
+  ...userRoutes,
   ...deviceRoutes,
   ...claimRoutes,
   ...deviceApiRoutes,

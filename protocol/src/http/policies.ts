@@ -25,6 +25,8 @@ interface PolicyRule {
   readonly allows: readonly Role[];
   /** What somebody else hears, with 403. */
   readonly refusal?: string;
+  /** Also before the e-mail is verified, where the installation asks for that. */
+  readonly unverified?: true;
 }
 
 const ADMINS = ['general_admin', 'prime_admin'] as const;
@@ -46,6 +48,12 @@ export const policies = {
       'prime_admin',
       'device',
     ],
+  },
+  account: {
+    means: 'Whoever is signed in, also before his e-mail is verified, for his own account',
+    proof: 'token',
+    allows: ['user', 'self', 'viewer', 'former', 'owner', 'developer', ...ADMINS],
+    unverified: true,
   },
   user: {
     means: 'Whoever is signed in, for what is his',

@@ -25,12 +25,41 @@ export const problemDetails = z
   })
   .meta({ id: 'Problem' });
 
+/** Mails that a person may want or not; those about his own account always come. */
+export const notificationSettings = z
+  .strictObject({
+    /** When somebody signs in to the account. */
+    signIn: z.boolean(),
+  })
+  .meta({ id: 'NotificationSettings' });
+
 export const user = z
-  .strictObject({ userId: uuid, email: z.string(), roles: z.array(z.string()), createdAt: isoTime })
+  .strictObject({
+    userId: uuid,
+    email: z.string(),
+    /** Whether the person showed that he reads the mail of this address. */
+    emailVerified: z.boolean(),
+    roles: z.array(z.string()),
+    displayName: z.string().nullable(),
+    /** BCP 47. */
+    locale: z.string().nullable(),
+    /** IANA name. */
+    timeZone: z.string().nullable(),
+    notifications: notificationSettings,
+    createdAt: isoTime,
+  })
   .meta({ id: 'User' });
 
 export const session = z
-  .strictObject({ accessToken: z.string(), tokenType: z.literal('Bearer'), expiresInSeconds: z.int(), user })
+  .strictObject({
+    accessToken: z.string(),
+    tokenType: z.literal('Bearer'),
+    expiresInSeconds: z.int(),
+    /** Opaque, for one use: exchange it for new tokens before the access token ends. */
+    refreshToken: z.string(),
+    refreshExpiresInSeconds: z.int(),
+    user,
+  })
   .meta({ id: 'Session' });
 
 /** Name of a hardware version, or of a variant of it. */
@@ -39,7 +68,14 @@ export const hardwareName = z
   .regex(/^[a-z0-9][a-z0-9.-]{0,39}$/, 'must be lower-case letters, digits, dots and hyphens');
 
 export const presence = z.enum(['ONLINE', 'OFFLINE', 'TIMEOUT']);
-export const lifeCycle = z.enum(['REGISTERED', 'ACTIVE', 'RECOVERY_NEEDED', 'QUARANTINED', 'BLOCKED', 'RELEASED']);
+export const lifeCycle = z.enum([
+  'REGISTERED',
+  'ACTIVE',
+  'RECOVERY_NEEDED',
+  'QUARANTINED',
+  'BLOCKED',
+  'RELEASED',
+]);
 
 export const device = z
   .strictObject({
