@@ -1,5 +1,5 @@
 import type { BleDeviceState, BleRequest, BleResponse, DeviceErrorCode } from '@ares/protocol/ble';
-import type { FromBleChild, ToBleChild } from '../ports/ble-child.ts';
+import { fromBleChildSchema, type ToBleChild } from '../ports/ble-child.ts';
 import type { BleChildInput, ChildChannel, ChildJobs } from '../ports/child-jobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -70,7 +70,14 @@ export function createBleWindow(ports: {
     }
   };
 
-  const listen = (from: ChildChannel, message: FromBleChild) => {
+  const listen = (from: ChildChannel, said: unknown) => {
+    const parsed = fromBleChildSchema.safeParse(said);
+    if (!parsed.success) {
+      // Not what: it may be a phone's secret.
+      logger.error('the Bluetooth process says what it never should, and is ended');
+      return void from.close();
+    }
+    const message = parsed.data;
     switch (message.type) {
       case 'open':
         problem = undefined;
@@ -96,7 +103,7 @@ export function createBleWindow(ports: {
   const start = () => {
     const own = jobs.openBle(input);
     child = own;
-    own.onMessage((message) => listen(own, message as FromBleChild));
+    own.onMessage((message) => listen(own, message));
     tell(own, { type: 'state', state });
     void own.closed.then((error) => {
       if (child !== own) return;

@@ -1,4 +1,5 @@
 import type { BleDeviceState, BleRequest, BleRequestOf, BleResponse } from '@ares/protocol/ble';
+import { isRequestAllowed } from '@ares/protocol/ble/conversation';
 import type { LocalIdentity } from '../identity/identity-store.ts';
 import type { LifecycleState } from '../lifecycle/transitions.ts';
 import type { Wifi } from '../ports/wifi.ts';
@@ -32,15 +33,6 @@ export function bleStateOf(state: LifecycleState): BleDeviceState {
   }
 }
 
-/** Which requests a device answers at all, asked again here: the child that holds the session may be late by one. */
-const allowed: { readonly [S in BleDeviceState]: readonly BleRequest['type'][] } = {
-  claimable: ['identity', 'wifi-scan', 'provision', 'status'],
-  provisioning: ['status'],
-  provisioned: ['status', 'recover', 'wifi-scan', 'wifi-change'],
-  'recovery-needed': ['status', 'recover', 'wifi-scan', 'wifi-change'],
-  resetting: ['status'],
-};
-
 /** The device's side of what is said over Bluetooth. */
 export function createConversation(ports: {
   readonly local: () => LocalIdentity;
@@ -52,7 +44,8 @@ export function createConversation(ports: {
   const { wifi, progress, actions } = ports;
   return async (request) => {
     const state = bleStateOf(ports.state());
-    if (!allowed[state].includes(request.type)) {
+    // Asked again here: the child that holds the session may be late by one.
+    if (!isRequestAllowed(state, request.type)) {
       throw new BleRefusal(
         'NOT_ALLOWED_IN_STATE',
         `A device that is ${state} does not answer ${request.type}.`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FromBleChild, ToBleChild } from '../../src/ports/ble-child.ts';
+import type { ToBleChild } from '../../src/ports/ble-child.ts';
 import type { ChildJobs } from '../../src/ports/child-jobs.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { BleRefusal, createBleWindow } from '../../src/provisioning/ble-window.ts';
@@ -10,8 +10,7 @@ const settle = async () => {
 };
 
 function world() {
-  const children: { told: ToBleChild[]; say(message: FromBleChild): void; die(): void; alive: boolean }[] =
-    [];
+  const children: { told: ToBleChild[]; say(message: unknown): void; die(): void; alive: boolean }[] = [];
   const jobs = {
     openBle: () => {
       const closed = Promise.withResolvers<Error | undefined>();
@@ -19,7 +18,7 @@ function world() {
       const child = {
         told: [] as ToBleChild[],
         alive: true,
-        say: (message: FromBleChild) => listener(message),
+        say: (message: unknown) => listener(message),
         die: () => {
           child.alive = false;
           closed.resolve(new Error('killed'));
@@ -40,6 +39,7 @@ function world() {
     },
   } as unknown as ChildJobs;
   const clock = createFakeClock();
+  const handled: string[] = [];
   const window = createBleWindow({
     jobs,
     input: { radio: { kind: 'simulated', socketPath: '' }, deviceUuid: '', setupCodeHex: '' },
@@ -47,16 +47,48 @@ function world() {
     logger: silentLogger,
     state: 'provisioned',
     handle: async (request) => {
+      handled.push(request.type);
       if (request.type === 'status') return { type: 'status', state: 'provisioned', steps: [] };
       throw request.type === 'identity'
         ? new BleRefusal('NOT_ALLOWED_IN_STATE', 'not now')
         : new Error('secret detail');
     },
   });
-  return { window, clock, children, alive: () => children.filter(({ alive }) => alive).length };
+  return { window, clock, children, handled, alive: () => children.filter(({ alive }) => alive).length };
 }
 
 describe('the Bluetooth window', () => {
+  const provision = {
+    type: 'provision',
+    apiUrl: 'https://cloud.example',
+    claimId: 'c',
+    nonce: 'n'.repeat(22),
+    phoneTime: 1,
+  };
+
+  it.each([
+    null,
+    'open',
+    { type: 'opened' },
+    { type: 'request', id: '1', request: { type: 'status' } },
+    { type: 'request', id: 1, request: { type: 'status', more: true } },
+    { type: 'request', id: 1, request: { ...provision, apiUrl: 'file:///etc/passwd' } },
+    { type: 'request', id: 1, request: { ...provision, wifi: { ssid: 'a\nb', password: 'tomatoes' } } },
+    { type: 'unavailable', detail: 'x'.repeat(5_000) },
+  ])('BLE-03 believes no Bluetooth process that was taken over: %j', async (said) => {
+    const { window, clock, children, handled } = world();
+    window.open(900_000);
+    await settle();
+    children[0]!.say(said);
+    await settle();
+    expect(children[0]!.alive).toBe(false);
+    expect(handled).toEqual([]);
+    // It is started anew, as after any end of it.
+    await clock.advance(60_000);
+    await settle();
+    expect(children.length).toBeGreaterThan(1);
+  });
+
   it('BLE-12 closes fifteen minutes after the press of the button', async () => {
     const { window, clock, alive } = world();
     window.open(900_000);

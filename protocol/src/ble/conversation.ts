@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { ssidSchema, wifiSettingsSchema as wifi } from '../wifi.ts';
+import { type BleDeviceState, DEVICE_STATES } from './device-states.ts';
 import { DEVICE_ERROR_CODES, STEP_ERROR_CODES } from './errors.ts';
-import { type BleDeviceState, DEVICE_STATES } from './gatt.ts';
 
 /*
  * What is said inside the session. Here stand the bodies; `messages.ts` adds the envelope `{ v, id, … }`.

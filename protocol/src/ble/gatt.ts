@@ -1,4 +1,5 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { type BleDeviceState, DEVICE_STATES } from './device-states.ts';
 import { BleError } from './errors.ts';
 
 /** The one GATT service; advertised while the device can be paired or recovered. */
@@ -36,20 +37,6 @@ export const HANDSHAKE_BAD_FRAME = 0x02;
 
 /** Bytes that a write or notification carries at the smallest MTU that Bluetooth allows, 23. */
 export const MIN_MTU_PAYLOAD = 20;
-
-/**
- * What the device can do for an app. The index in this list is the byte in `info`.
- * `claimable`: has no owner · `provisioning`: a transaction runs · `provisioned`: works for its owner ·
- * `recovery-needed`: its certificate was revoked · `resetting`: is wiping itself.
- */
-export const DEVICE_STATES = [
-  'claimable',
-  'provisioning',
-  'provisioned',
-  'recovery-needed',
-  'resetting',
-] as const;
-export type BleDeviceState = (typeof DEVICE_STATES)[number];
 
 /** Content of the `info` characteristic. */
 export interface DeviceInfo {

@@ -19,6 +19,7 @@ export {
   type StepReport,
   type WifiNetwork,
 } from './conversation.ts';
+export { type BleDeviceState, DEVICE_STATES } from './device-states.ts';
 export {
   BleError,
   type BleErrorCode,
@@ -32,8 +33,6 @@ export { encodeFrame, FrameDecoder, type FrameResult } from './frames.ts';
 export {
   BACKOFF_MAX_MS,
   BACKOFF_MIN_MS,
-  type BleDeviceState,
-  DEVICE_STATES,
   type DeviceInfo,
   decodeInfo,
   encodeInfo,

@@ -5,9 +5,10 @@ import {
   isRequestAllowed,
   MAX_DETAIL_LENGTH,
 } from './conversation.ts';
+import type { BleDeviceState } from './device-states.ts';
 import { BleError, isDeviceErrorCode, type LocalErrorCode } from './errors.ts';
 import { encodeFrame, FrameDecoder } from './frames.ts';
-import { type BleDeviceState, HANDSHAKE_BAD_FRAME, HANDSHAKE_REFUSED } from './gatt.ts';
+import { HANDSHAKE_BAD_FRAME, HANDSHAKE_REFUSED } from './gatt.ts';
 import { encodeResponse, parseRequest } from './messages.ts';
 import { NoiseResponder, type RandomBytes, type Transport } from './noise.ts';
 import { deriveSessionKey, sessionPrologue } from './setup-code.ts';

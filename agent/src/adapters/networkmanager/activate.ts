@@ -26,6 +26,8 @@ export async function activate(
   activation: Activation,
 ): Promise<void> {
   const { uuid, interfaceName, passphrase, signal } = activation;
+  // What waits below hears of an end that comes, not of one that has come.
+  signal.throwIfAborted();
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
   const answer =
