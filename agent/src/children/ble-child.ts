@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { BleError, type BleResponse } from '@ares/protocol/ble';
+import { sentenceOf } from '../components/sentence.ts';
 import type { FromBleChild, ToBleChild } from '../ports/ble-child.ts';
 import type { BlePeripheral } from '../ports/ble-peripheral.ts';
 import type { BleChildInput } from '../ports/child-jobs.ts';
@@ -41,7 +42,7 @@ export async function runBleChild(ports: {
   });
   const finished = Promise.withResolvers<void>();
   const giveUp = (cause: unknown) => {
-    send({ type: 'unavailable', detail: cause instanceof Error ? cause.message : String(cause) });
+    send({ type: 'unavailable', detail: sentenceOf(cause) });
     finished.resolve();
   };
   const settled = (id: number) => {
