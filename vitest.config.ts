@@ -39,6 +39,7 @@ export default defineConfig({
             '{protocol,hardware-drivers,agent,cloud}/test/**/*.test.ts',
             'hardware-drivers/examples/**/*.test.ts',
             'test/architecture/**/*.test.ts',
+            'test/deploy/**/*.test.ts',
           ],
           testTimeout: 20_000,
         },

@@ -48,6 +48,9 @@ async function status(): Promise<void> {
   }
 }
 
+// A reader that closes early (`| head`) must not leave half of the processes.
+process.stdout.on('error', () => undefined);
+
 const commands: Readonly<Record<string, () => Promise<void>>> = { init, start, stop, status };
 const command = commands[process.argv[2] ?? ''];
 if (command === undefined) {
