@@ -6,6 +6,8 @@ import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
 import { documentCommands } from './commands/documents.ts';
+import { keyCommands } from './commands/keys.ts';
+import { offlineTokenCommands } from './commands/offline-token.ts';
 import { pairCommand } from './commands/pair.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
@@ -43,6 +45,8 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   telemetryCommand(program, context);
   pairCommand(program, context);
   simulateCommand(program, context);
+  keyCommands(program, context);
+  offlineTokenCommands(program, context);
   adminCommands(program, context);
   auditCommands(program, context);
   certificateCommands(program, context);

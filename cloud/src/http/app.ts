@@ -59,7 +59,7 @@ export function createHttpApp(parts: HttpAppParts): Koa {
   const router = new Router({ sensitive: true, strict: true });
   const routes = routesOf(parts.listener);
   assertPolicies(routes);
-  for (const route of routes) {
+  for (const route of routes.toSorted(byFixedSegments)) {
     const handler = parts.handlers[route.id as RouteId] as Handler | undefined;
     if (handler === undefined) throw new TypeError(`The route ${route.id} of the contract has no handler.`);
     router.register(toRouterPath(route.path), [route.method], (ctx) =>
@@ -79,6 +79,12 @@ export function createHttpApp(parts: HttpAppParts): Koa {
   app.use(router.routes());
   app.use(refuseMethod(router));
   return app;
+}
+
+/** The router takes the first path that fits: what stands in a path literally comes before what fills a name. */
+function byFixedSegments(a: Route, b: Route): number {
+  const shape = ({ path }: Route) => path.replaceAll(/[^/]+/g, (name) => (name.startsWith('{') ? '1' : '0'));
+  return shape(a) < shape(b) ? -1 : Number(shape(a) > shape(b));
 }
 
 function identifyRequest(trustedProxies: ReadonlySet<string>) {

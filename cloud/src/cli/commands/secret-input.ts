@@ -9,6 +9,8 @@ export interface SecretInput {
   wifiPassword(ssid: string): Promise<string>;
   /** The code of the label, or the whole content of its QR code. */
   setupCode(): Promise<string>;
+  /** A token that lets its holder act on a device. */
+  offlineToken(): Promise<string>;
   close(): void;
 }
 
@@ -46,6 +48,10 @@ export function openSecretInput(options: {
           'Setup code of the device',
           'There was no setup code; it stands on the label of the device, and "ares-agent label" shows it.',
         ))
+      ).trim(),
+    offlineToken: async () =>
+      (
+        env['ARES_OFFLINE_TOKEN'] ?? (await ask('Offline token', 'There was no token on standard input.'))
       ).trim(),
     close,
   };
