@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openMonitoredInput } from './chardev-input.ts';
@@ -27,9 +27,11 @@ export async function openChardevGpio(options: {
   const tools = await findGpiodTools(options.toolFolder);
   const source = options.holderScript ?? fileURLToPath(new URL('./line-holder.sh', import.meta.url));
   const script = join(options.runtimeDir, 'line-holder.sh');
-  // A copy beside the holders: a guard finds it there, also while the package is being replaced.
+  // A copy beside the holders: a guard finds it there, also while the package is being replaced. In place of the former
+  // one, not over it: a shell reads on in the file that it runs.
   await mkdir(options.runtimeDir, { recursive: true, mode: 0o700 });
-  await copyFile(source, script);
+  await copyFile(source, `${script}.new`);
+  await rename(`${script}.new`, script);
   const open = new Set<number>();
   const folder = (bcm: number) => join(options.runtimeDir, `gpio${bcm}`);
 

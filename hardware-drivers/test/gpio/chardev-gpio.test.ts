@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -98,6 +98,18 @@ describe('an output of the character device', () => {
     const line = await (await open()).openOutput(17);
     expect(wires.owner(17)?.pid).toBe(holding);
     expect(await line.read()).toBe(false);
+  });
+
+  it('leaves the script that a holder runs as it is when a later version brings another', async () => {
+    const { wires, runtimeDir } = await bench();
+    const running = openSync(join(runtimeDir, 'line-holder.sh'), 'r');
+    const before = readFileSync(join(runtimeDir, 'line-holder.sh'), 'utf8');
+    const holderScript = join(wires.folder, 'later.sh');
+    writeFileSync(holderScript, '# later\n');
+    await openChardevGpio({ runtimeDir, toolFolder: wires.folder, holderScript });
+    expect(readFileSync(running, 'utf8')).toBe(before);
+    closeSync(running);
+    expect(readFileSync(join(runtimeDir, 'line-holder.sh'), 'utf8')).toBe('# later\n');
   });
 
   it('takes a plain write of a shell, as a guard makes it', async () => {
