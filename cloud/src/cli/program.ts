@@ -9,6 +9,8 @@ import { documentCommands } from './commands/documents.ts';
 import { keyCommands } from './commands/keys.ts';
 import { offlineTokenCommands } from './commands/offline-token.ts';
 import { pairCommand } from './commands/pair.ts';
+import { mockCommands } from './commands/mock.ts';
+import { seedCommand } from './commands/seed.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
 import { type CliSession, type Role, signIn } from './session.ts';
@@ -45,6 +47,8 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   telemetryCommand(program, context);
   pairCommand(program, context);
   simulateCommand(program, context);
+  mockCommands(program, context);
+  seedCommand(program, context);
   keyCommands(program, context);
   offlineTokenCommands(program, context);
   adminCommands(program, context);
