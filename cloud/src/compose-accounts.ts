@@ -16,11 +16,13 @@ import { createSignInGuard, defaultSignInLimits, type SignInGuard } from './acco
 import { openOutboxMailer } from './adapters/outbox-mailer.ts';
 import { createSmtpMailer } from './adapters/smtp-mailer.ts';
 import type { Foundation } from './compose-foundation.ts';
+import { chooseRateLimiters } from './compose-redis.ts';
 import { ConfigError, DEFAULT_FROM } from './config.ts';
 import type { Handlers } from './http/handlers.ts';
 import { createPostman } from './mail/postman.ts';
 import { createMailQueue, type MailQueue } from './mail/queue.ts';
 import type { Mailer } from './ports/mailer.ts';
+import type { RateLimiters } from './ports/rate-limiter.ts';
 import type { ReleaseService } from './release/service.ts';
 
 /** Accounts by themselves: operators' tools make some without any listener. */
@@ -32,20 +34,22 @@ export interface Accounts {
   readonly guard: SignInGuard;
   readonly mails: MailQueue;
   readonly codes: EmailCodes;
+  readonly limiters: RateLimiters;
 }
 
 export async function createAccounts(foundation: Foundation): Promise<Accounts> {
-  const { config, database, secrets, clock, random, newUuid, installationId } = foundation;
+  const { config, database, secrets, clock, random, newUuid, installationId, shared } = foundation;
+  const limiters = chooseRateLimiters(shared);
   const tokens = createAccessTokens({ secrets, clock, installationId });
   const hasher = createPasswordHasher();
   const sessions = createSessions({ database, tokens, clock, random, newUuid });
-  const guard = createSignInGuard({ database, hasher, limits: defaultSignInLimits });
+  const guard = createSignInGuard({ database, hasher, limits: defaultSignInLimits, limiters });
   const mails = createMailQueue({ database, clock, newUuid });
   const codes = await createCodes(foundation);
   const mustVerifyEmail = config.mail?.mustVerify ?? false;
   const parts = { database, hasher, tokens, sessions, guard, mails, clock };
   const service = createAccountService({ ...parts, mustVerifyEmail });
-  return { service, tokens, hasher, sessions, guard, mails, codes };
+  return { service, tokens, hasher, sessions, guard, mails, codes, limiters };
 }
 
 /** Handlers of accounts, and the work that finishes their deletions. */

@@ -103,6 +103,16 @@ describe.skipIf(browserMissing)('the panel in a browser (skipped without /usr/bi
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Password').waitFor();
     expect(await page.evaluate('sessionStorage.length')).toBe(0);
+    expect(cloud.requests.at(-1)).toBe('POST /auth/logout');
+  });
+
+  it('goes on without a word when the access token has ended', async () => {
+    await signIn();
+    cloud.world.endAccessTokens();
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(cloud.requests.filter((request) => request === 'POST /auth/refresh')).toHaveLength(1);
+    await page.getByText('Greenhouse north').waitFor();
   });
 
   it('asks to sign in again when the session has ended', async () => {

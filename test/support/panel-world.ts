@@ -67,6 +67,7 @@ export function createPanelWorld() {
   const started = Date.now();
   const devices = new Map<string, WorldDevice>();
   const sessions = new Map<string, typeof owner>();
+  const refreshTokens = new Map<string, typeof owner>();
   /** How the device takes the next commands. */
   const behaviour: { outcome: Command['status']; detail?: string; code?: string } = { outcome: 'COMPLETED' };
   let nextComponentId = 20;
@@ -165,7 +166,24 @@ export function createPanelWorld() {
       }
       const accessToken = randomUUID();
       sessions.set(accessToken, person);
-      return { status: 200, body: sessionOf(person, accessToken) };
+      const session = sessionOf(person, accessToken);
+      refreshTokens.set(session.refreshToken, person);
+      return { status: 200, body: session };
+    },
+    async refresh({ body }) {
+      const { refreshToken } = body as { refreshToken: string };
+      const person = refreshTokens.get(refreshToken);
+      refreshTokens.delete(refreshToken);
+      if (person === undefined) throw new ProblemError('TOKEN_INVALID', 'The session has ended.');
+      const accessToken = randomUUID();
+      sessions.set(accessToken, person);
+      const session = sessionOf(person, accessToken);
+      refreshTokens.set(session.refreshToken, person);
+      return { status: 200, body: session };
+    },
+    async logout({ body }) {
+      refreshTokens.delete((body as { refreshToken: string }).refreshToken);
+      return { status: 204 };
     },
     listDevices: async () => ({
       status: 200,
@@ -323,6 +341,12 @@ export function createPanelWorld() {
         throw new ProblemError('TOKEN_INVALID', 'The access token is not valid (any more).');
       }
     },
-    endSessions: () => sessions.clear(),
+    /** As when somebody suspends the account. */
+    endSessions() {
+      sessions.clear();
+      refreshTokens.clear();
+    },
+    /** As after a quarter of an hour. */
+    endAccessTokens: () => sessions.clear(),
   };
 }

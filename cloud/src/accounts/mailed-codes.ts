@@ -1,9 +1,9 @@
 import { normalizeEmail, ProblemError } from '@ares/protocol';
 import { writeAudit } from '../audit/audit-log.ts';
-import { consume, type Limit, limiter } from '../http/rate-limits.ts';
 import type { MailQueue } from '../mail/queue.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
+import type { Limit, RateLimiters } from '../ports/rate-limiter.ts';
 import { moveEmail } from './email-change.ts';
 import type { EmailCodes } from './email-codes.ts';
 import { assertGoodPassword } from './password-rules.ts';
@@ -35,14 +35,15 @@ export function createMailedCodes(ports: {
   readonly mails: MailQueue;
   readonly clock: Clock;
   readonly limits: CodeLimits;
+  readonly limiters: RateLimiters;
 }) {
-  const { database, codes, hasher, sessions, mails, clock, limits } = ports;
-  const mailsPerEmail = limiter(limits.mailsPerEmail);
-  const triesPerEmail = limiter(limits.triesPerEmail);
+  const { database, codes, hasher, sessions, mails, clock, limits, limiters } = ports;
+  const mailsPerEmail = limiters.limiter('code-mails', limits.mailsPerEmail, 'refuse');
+  const triesPerEmail = limiters.limiter('code-tries', limits.triesPerEmail, 'refuse');
 
   return {
     /** How often an address gets mail with a code. @throws {ProblemError} TOO_MANY_REQUESTS */
-    admitMail: (email: string) => consume(mailsPerEmail, normalizeEmail(email)),
+    admitMail: (email: string) => mailsPerEmail.consume(normalizeEmail(email)),
 
     /**
      * Does the same whether there is such an account or not: the mail is left in the queue, and only who sends it
@@ -50,7 +51,7 @@ export function createMailedCodes(ports: {
      */
     async forgotPassword(email: string): Promise<void> {
       const address = normalizeEmail(email);
-      await consume(mailsPerEmail, address);
+      await mailsPerEmail.consume(address);
       await mails.put(database.db, { kind: 'reset-password', email: address });
     },
 
@@ -63,7 +64,7 @@ export function createMailedCodes(ports: {
     }): Promise<void> {
       const email = normalizeEmail(shown.email);
       assertGoodPassword(shown.password, email);
-      await consume(triesPerEmail, email);
+      await triesPerEmail.consume(email);
       const purposes = ['reset-password'] as const;
       const redeemed = await codes.redeem(database.db, { email, purposes, code: shown.code });
       if (redeemed === undefined) throw codeInvalid();
@@ -83,7 +84,7 @@ export function createMailedCodes(ports: {
     /** A new account's address, or the new address of one. @throws {ProblemError} CODE_INVALID, EMAIL_TAKEN */
     async verifyEmail(shown: { email: string; code: string; source: string }): Promise<void> {
       const email = normalizeEmail(shown.email);
-      await consume(triesPerEmail, email);
+      await triesPerEmail.consume(email);
       const purposes = ['verify-email', 'change-email'] as const;
       const redeemed = await codes.redeem(database.db, { email, purposes, code: shown.code });
       if (redeemed === undefined) throw codeInvalid();

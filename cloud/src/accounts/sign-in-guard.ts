@@ -1,6 +1,6 @@
 import { ProblemError } from '@ares/protocol';
-import { consume, type Limit, limiter } from '../http/rate-limits.ts';
 import type { CloudDatabase } from '../ports/database.ts';
+import type { Limit, RateLimiters } from '../ports/rate-limiter.ts';
 import type { PasswordHasher } from './passwords.ts';
 import { accountRepository } from './repository.ts';
 import type { Account } from './types.ts';
@@ -27,15 +27,16 @@ export function createSignInGuard(ports: {
   readonly database: Pick<CloudDatabase, 'db'>;
   readonly hasher: Pick<PasswordHasher, 'verify'>;
   readonly limits: SignInLimits;
+  readonly limiters: RateLimiters;
 }): SignInGuard {
-  const { database, hasher, limits } = ports;
-  const perSource = limiter(limits.failuresPerSource);
-  const perEmail = limiter(limits.failuresPerEmail);
+  const { database, hasher, limits, limiters } = ports;
+  const perSource = limiters.limiter('password-source', limits.failuresPerSource, 'refuse');
+  const perEmail = limiters.limiter('password-email', limits.failuresPerEmail, 'refuse');
   return {
     async check({ email, password, source }) {
       // Counted before the check, so that tries in parallel count too; taken back when the password is right.
-      await consume(perSource, `${source} ${email}`);
-      await consume(perEmail, email);
+      await perSource.consume(`${source} ${email}`);
+      await perEmail.consume(email);
       const account = await accountRepository.findByEmail(database.db, email);
       const right = await hasher.verify(password, account?.passwordHash);
       if (account === undefined || !right || account.suspended || account.deleted) {

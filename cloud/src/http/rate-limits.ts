@@ -1,6 +1,4 @@
-import { ProblemError } from '@ares/protocol';
 import type { RouteId } from '@ares/protocol/http';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Limit, RateLimiter, RateLimiters } from '../ports/rate-limiter.ts';
 import type { RequestContext } from './handlers.ts';
 
@@ -14,6 +12,12 @@ export interface LimitConfig {
   readonly register: Limit;
   /** Attempts to sign in, right or wrong, per address. */
   readonly login: Limit;
+  /** Exchanges of refresh tokens, per address. */
+  readonly refresh: Limit;
+  /** Mails with a code that somebody asks for without signing in, per address. */
+  readonly forgotPassword: Limit;
+  /** Codes that are shown, per address. */
+  readonly mailedCode: Limit;
   /** Claims, per user. */
   readonly claim: Limit;
   /** Signed times, per address: many devices may be behind one. */
@@ -26,6 +30,9 @@ export const defaultLimits: LimitConfig = {
   everything: { points: 3_000, seconds: 1 },
   register: { points: 30, seconds: 3_600 },
   login: { points: 300, seconds: 900 },
+  refresh: { points: 600, seconds: 900 },
+  forgotPassword: { points: 30, seconds: 3_600 },
+  mailedCode: { points: 100, seconds: 3_600 },
   claim: { points: 60, seconds: 600 },
   deviceTime: { points: 600, seconds: 60 },
   sendCommand: { points: 600, seconds: 60 },
@@ -50,9 +57,17 @@ export interface RateLimits {
 export function createRateLimits(config: LimitConfig, { limiter }: RateLimiters): RateLimits {
   const everything = limiter('everything', config.everything, 'onlyHere');
   const commands = { limiter: limiter('command', config.sendCommand, 'countHere'), key: byUser };
+  const codes = { limiter: limiter('mailed-code', config.mailedCode, 'refuse'), key: bySource };
   const routes: Partial<Record<RouteId, { limiter: RateLimiter; key: Key }>> = {
     register: { limiter: limiter('register', config.register, 'refuse'), key: bySource },
     login: { limiter: limiter('login', config.login, 'refuse'), key: bySource },
+    refresh: { limiter: limiter('refresh', config.refresh, 'countHere'), key: bySource },
+    forgotPassword: {
+      limiter: limiter('forgot-password', config.forgotPassword, 'refuse'),
+      key: bySource,
+    },
+    resetPassword: codes,
+    verifyEmail: codes,
     claim: { limiter: limiter('claim', config.claim, 'refuse'), key: byUser },
     deviceTime: { limiter: limiter('device-time', config.deviceTime, 'countHere'), key: bySource },
     sendCommand: commands,
@@ -65,26 +80,4 @@ export function createRateLimits(config: LimitConfig, { limiter }: RateLimiters)
       if (limit !== undefined) await limit.limiter.consume(limit.key(context));
     },
   };
-}
-
-/** A counter in the memory of this process. */
-export function limiter({ points, seconds }: Limit): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: seconds });
-}
-
-/** @throws {ProblemError} TOO_MANY_REQUESTS */
-export async function consume(counter: RateLimiterMemory, key: string): Promise<void> {
-  try {
-    await counter.consume(key);
-  } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) throw tooMany(refusal);
-    throw refusal;
-  }
-}
-
-function tooMany({ msBeforeNext }: RateLimiterRes): ProblemError {
-  const retryAfterSeconds = Math.max(1, Math.ceil(msBeforeNext / 1_000));
-  return new ProblemError('TOO_MANY_REQUESTS', `Too many requests; try again in ${retryAfterSeconds} s.`, {
-    retryAfterSeconds,
-  });
 }

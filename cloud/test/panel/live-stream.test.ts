@@ -29,7 +29,7 @@ type Opened = Parameters<StreamFetch>[1] & {
   end(): Promise<void>;
 };
 
-function start(status: () => number = () => 200, retryAfter: string | null = null) {
+function start(status: () => number = () => 200, retryAfter: string | null = null, planned = false) {
   const timers = fakeTimers();
   const opened: Opened[] = [];
   const links: Link[] = [];
@@ -58,7 +58,7 @@ function start(status: () => number = () => 200, retryAfter: string | null = nul
   const stream = openLiveStream({
     fetch,
     url: '/api/events',
-    accessToken: () => 'token',
+    isPlannedEnd: () => planned,
     timers,
     random: () => 1,
     onEvent: ({ data }) => events.push(data),
@@ -69,10 +69,10 @@ function start(status: () => number = () => 200, retryAfter: string | null = nul
 }
 
 describe('the live stream', () => {
-  it('carries the token in the header and hands over what arrives', async () => {
+  it('hands over what arrives', async () => {
     const { opened, events, links, stream } = start();
     await settle();
-    expect(opened[0]?.headers['authorization']).toBe('Bearer token');
+    expect(opened[0]?.headers).toEqual({ accept: 'text/event-stream' });
     await opened[0]?.send('data: 1\n\nda');
     await opened[0]?.send('ta: 2\n\n');
     expect(events).toEqual(['1', '2']);
@@ -110,6 +110,18 @@ describe('the live stream', () => {
     expect(links.at(-1)).toMatchObject({ phase: 'waiting', retryAt: 7_000 });
     await timers.advance(1_000);
     expect(opened).toHaveLength(2);
+    stream.stop();
+  });
+
+  it('follows at once when the connection was to end, and waits where it then fails', async () => {
+    const { timers, opened, links, stream } = start(() => 200, null, true);
+    await settle();
+    await timers.advance(6_000);
+    await opened[0]?.end();
+    expect(opened).toHaveLength(2);
+    expect(links.map(({ phase }) => phase)).toEqual(['connecting', 'live', 'connecting', 'live']);
+    await opened[1]?.end();
+    expect(links.at(-1)?.phase).toBe('waiting');
     stream.stop();
   });
 

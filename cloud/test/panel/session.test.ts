@@ -31,11 +31,11 @@ function tabStorage() {
 }
 
 describe('the session of a tab', () => {
-  it('survives a reload until the token expires', () => {
+  it('survives a reload until its refresh token ends', () => {
     const storage = tabStorage();
     saveSession(storage, session, 1_000);
-    expect(loadSession(storage, 60_999)).toMatchObject({ accessToken: 'token', user });
-    expect(loadSession(storage, 61_000)).toBeUndefined();
+    expect(loadSession(storage, 3_600_999)).toMatchObject({ accessToken: 'token', user, expiresAt: 61_000 });
+    expect(loadSession(storage, 3_601_000)).toBeUndefined();
   });
 
   it('is gone after signing out', () => {
@@ -61,8 +61,10 @@ describe('the session of a tab', () => {
     expect(loadSession(forbidden, 0)).toBeUndefined();
     expect(() => forgetSession(forbidden)).not.toThrow();
     const storage = tabStorage();
-    storage.setItem('ares.session', '{"accessToken":1}');
-    expect(loadSession(storage, 0)).toBeUndefined();
+    for (const other of ['{"accessToken":1}', '{"accessToken":"of an older panel","expiresAt":9e15}']) {
+      storage.setItem('ares.session', other);
+      expect(loadSession(storage, 0)).toBeUndefined();
+    }
   });
 });
 

@@ -15,6 +15,7 @@ import {
   defaultSignInLimits,
   type SignInLimits,
 } from '../../src/accounts/sign-in-guard.ts';
+import { memoryRateLimiters } from '../../src/adapters/memory-rate-limiters.ts';
 import { createPostman } from '../../src/mail/postman.ts';
 import { createMailQueue } from '../../src/mail/queue.ts';
 import type { CloudDatabase } from '../../src/ports/database.ts';
@@ -54,10 +55,11 @@ export function createAccountsWorld(
   const random = randomBytes;
   const sessions = createSessions({ database, tokens, clock, random, newUuid });
   const limits = { ...defaultSignInLimits, ...defaultCodeLimits, ...options };
-  const guard = createSignInGuard({ database, hasher, limits });
+  const limiters = memoryRateLimiters;
+  const guard = createSignInGuard({ database, hasher, limits, limiters });
   const mails = createMailQueue({ database, clock, newUuid });
   const emailCodes = createEmailCodes({ key: createHash('sha256').update('test').digest(), clock, random });
-  const common = { database, hasher, tokens, sessions, guard, mails, clock, random, log };
+  const common = { limiters, database, hasher, tokens, sessions, guard, mails, clock, random, log };
   const release = options.release ?? {
     release: async () => {
       throw new Error('This test releases no device.');

@@ -6,7 +6,7 @@ export type Link =
   | { readonly phase: 'live' }
   | { readonly phase: 'waiting'; readonly why: string; readonly retryAt: number };
 
-/** The part of `fetch` that a stream needs; `fetch` itself fits. */
+/** The part of `fetch` that a stream needs; it adds who asks. */
 export type StreamFetch = (
   url: string,
   init: { headers: Record<string, string>; signal: AbortSignal; cache: 'no-store' },
@@ -27,7 +27,8 @@ export interface Timers {
 export interface LiveStreamPorts {
   readonly fetch: StreamFetch;
   readonly url: string;
-  readonly accessToken: () => string | undefined;
+  /** Whether the connection was to end now, with the token that opened it: then the next one follows at once. */
+  readonly isPlannedEnd?: () => boolean;
   readonly timers: Timers;
   /** 0 ≤ n < 1, spreads the reconnects of many browsers. */
   readonly random: () => number;
@@ -68,6 +69,7 @@ export function openLiveStream(ports: LiveStreamPorts): LiveStream {
       const openedAt = timers.now();
       const { why, retryAfterMs } = await readOnce();
       if (stopped) return;
+      if (timers.now() - openedAt >= GOOD_AFTER_MS && ports.isPlannedEnd?.() === true) continue;
       failures = timers.now() - openedAt >= GOOD_AFTER_MS ? 1 : failures + 1;
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10));
       const waitMs = Math.max(retryAfterMs, wait * (0.5 + ports.random() / 2));
@@ -100,12 +102,8 @@ export function openLiveStream(ports: LiveStreamPorts): LiveStream {
       cancelWatch = timers.after(SILENCE_MS, giveUp);
     };
     try {
-      const token = ports.accessToken();
       const response = await ports.fetch(ports.url, {
-        headers: {
-          accept: 'text/event-stream',
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        },
+        headers: { accept: 'text/event-stream' },
         signal: abort.signal,
         cache: 'no-store',
       });

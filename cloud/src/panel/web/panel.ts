@@ -7,6 +7,7 @@ import { emptyFleet, type Fleet, type FleetAction, reduceFleet } from './fleet.t
 import { problemText } from './format.ts';
 import { type LiveStream, openLiveStream } from './live-stream.ts';
 import { forgetSession, loadSession, type SignedIn, saveSession } from './session.ts';
+import { createSessionKeeper } from './session-keeper.ts';
 import { createStore, type Store } from './store.ts';
 import type { Session } from './types.ts';
 
@@ -40,19 +41,41 @@ export function createPanel(): Panel {
   const fleet = createStore(emptyFleet, reduceFleet);
   let stream: LiveStream | undefined;
 
-  const accessToken = () => account.get().signedIn?.accessToken;
-  const client = createClient({
-    baseUrl: '',
-    accessToken,
-    async fetch(url, init) {
-      const asked = accessToken();
-      const response = await fetch(url, { ...init, cache: 'no-store', credentials: 'omit' });
-      if (response.status === 401 && asked !== undefined && asked === accessToken()) {
-        panel.signOut('Your session has ended. Sign in again.');
-      }
-      return response;
-    },
+  const whose = () => account.get().signedIn?.user.userId;
+  const keep = (session: Session) => account.send({ signedIn: saveSession(storage, session, Date.now()) });
+  const tabs = new BroadcastChannel('ares.session');
+  const keeper = createSessionKeeper({
+    now: () => Date.now(),
+    held: () => account.get().signedIn,
+    refresh: (refreshToken) => anonymous.refresh({ body: { refreshToken } }),
+    keep,
+    ended: () => panel.signOut('Your session has ended. Sign in again.'),
+    // Only pages that came by https, or from this machine, have locks.
+    alone: (work) => ('locks' in navigator ? navigator.locks.request('ares.session', work) : work()),
+    tell: (exchanged) => tabs.postMessage(exchanged),
   });
+  tabs.addEventListener('message', ({ data }) => keeper.heard(data));
+
+  const anonymous = createClient({
+    baseUrl: '',
+    fetch: (url, init) => fetch(url, { ...init, cache: 'no-store', credentials: 'omit' }),
+  });
+  /** With a token that holds; once more with a new one where the server does not take it. */
+  const signedFetch = async <I extends { headers: Record<string, string> }>(url: string, init: I) => {
+    const send = (token: string | undefined) =>
+      fetch(url, {
+        ...init,
+        cache: 'no-store',
+        credentials: 'omit',
+        headers: { ...init.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+      });
+    const token = await keeper.freshToken();
+    const response = await send(token);
+    if (response.status !== 401 || token === undefined) return response;
+    const next = await keeper.refused(token);
+    return next === undefined || next === token ? response : send(next);
+  };
+  const client = createClient({ baseUrl: '', fetch: signedFetch });
 
   const receive = ({ data }: StreamEvent) => {
     const parsed = parseJson(data);
@@ -69,9 +92,9 @@ export function createPanel(): Panel {
   const open = () => {
     stream?.stop();
     stream = openLiveStream({
-      fetch: (url, init) => fetch(url, { ...init, credentials: 'omit' }),
+      fetch: signedFetch,
       url: contract.events.path,
-      accessToken,
+      isPlannedEnd: keeper.isStale,
       timers: {
         now: () => Date.now(),
         after: (ms, then) => {
@@ -103,30 +126,35 @@ export function createPanel(): Panel {
     account,
     fleet,
     signIn(session) {
-      account.send({ signedIn: saveSession(storage, session, Date.now()) });
+      keep(session);
       begin();
     },
     signOut(notice) {
       stream?.stop();
       stream = undefined;
+      const refreshToken = account.get().signedIn?.refreshToken;
+      // Whoever signs out is signed out here, also when the server does not hear it.
+      if (refreshToken !== undefined && notice === undefined) {
+        anonymous.logout({ body: { refreshToken } }).catch(() => undefined);
+      }
       forgetSession(storage);
       fleet.send({ kind: 'reset' });
       account.send(notice === undefined ? {} : { notice });
     },
     async reload() {
-      const asked = accessToken();
+      const asked = whose();
       try {
         const devices = await allItems((cursor) => client.listDevices({ query: { cursor, limit: 200 } }));
-        if (asked === accessToken()) fleet.send({ kind: 'listed', devices });
+        if (asked === whose()) fleet.send({ kind: 'listed', devices });
       } catch (error) {
-        if (asked === accessToken()) fleet.send({ kind: 'list-failed', why: problemText(error) });
+        if (asked === whose()) fleet.send({ kind: 'list-failed', why: problemText(error) });
       }
     },
     async reloadState(deviceUuid) {
-      const asked = accessToken();
+      const asked = whose();
       try {
         const state = await client.state({ params: { id: deviceUuid } });
-        if (asked === accessToken()) fleet.send({ kind: 'state', state });
+        if (asked === whose()) fleet.send({ kind: 'state', state });
       } catch (error) {
         if (error instanceof ProblemError && error.code === 'NOT_FOUND') void panel.reload();
         throw error;
