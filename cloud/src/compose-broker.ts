@@ -1,17 +1,47 @@
-import { type BrokerTls, startBroker } from './adapters/aedes-broker.ts';
+import { startBroker } from './adapters/aedes-broker.ts';
 import { createLateBrokerLink } from './adapters/late-broker-link.ts';
 import { type MqttBrokerLink, openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
+import { servicePassword, startMosquittoRole } from './compose-mosquitto.ts';
+import { signBrokerCertificate, watchSessions } from './compose-sessions.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
-import { endSessionsOnNotice } from './pki/session-end.ts';
 import type { BrokerLink } from './ports/broker-link.ts';
+import type { BrokerTls } from './ports/device-broker.ts';
 import type { SecurityReporter } from './ports/security-reporter.ts';
-import { createStateRepository } from './state/repository.ts';
 
-const TOUCH_MS = 20_000;
+/** What a process needs of the broker: a way to it where it sends or hears, and whether it is there. */
+export interface BrokerAccess {
+  /** Absent in a process that neither sends nor hears. */
+  readonly link: BrokerLink | undefined;
+  readonly connected: () => boolean;
+}
+
+/** Runs the embedded broker or directs Mosquitto where that is this process's role, and opens the way to it. */
+export async function openBroker(
+  foundation: Foundation,
+  security: SecurityReporter,
+  stack: AsyncDisposableStack,
+): Promise<BrokerAccess | undefined> {
+  const { roles, mosquitto } = foundation.config;
+  const directs = roles.has('broker');
+  if (directs && mosquitto === undefined) {
+    const link = await startBrokerRole(foundation, security, stack);
+    return { link, connected: () => link.connected() };
+  }
+  const directed = directs ? await startMosquittoRole(foundation, security, stack) : undefined;
+  const name = serviceNameOf(roles);
+  if (name === undefined) return directed && { link: undefined, connected: () => directed.connected() };
+  const link = await connectToBroker(foundation, name, stack);
+  return { link, connected: () => link.connected() };
+}
+
+function serviceNameOf(roles: ReadonlySet<string>): `ares-${string}` | undefined {
+  if (roles.has('api')) return roles.has('ingest') ? 'ares-cloud' : 'ares-api';
+  return roles.has('ingest') ? 'ares-ingest' : undefined;
+}
 
 /** The embedded broker with its revocation lists; ends sessions that any process of the cloud wants ended. */
-export async function startBrokerRole(
+async function startBrokerRole(
   foundation: Foundation,
   security: SecurityReporter,
   stack: AsyncDisposableStack,
@@ -38,18 +68,7 @@ export async function startBrokerRole(
   });
   stack.defer(() => broker.close());
   stack.defer(revocations.onPublished(() => broker.setTls(tls())));
-  stack.defer(endSessionsOnNotice({ broker, database, certificates, log }));
-  // A device with nothing to say is alive as long as its connection is.
-  const seen = createStateRepository(database);
-  const touch = setInterval(() => {
-    const now = clock.now();
-    const devices = new Map(broker.connectedDevices().map((deviceUuid) => [deviceUuid, now]));
-    if (devices.size === 0) return;
-    seen
-      .saveLastSeen(devices)
-      .catch((error: Error) => log.warn({ error: error.message }, 'who is connected was not written down'));
-  }, TOUCH_MS);
-  stack.defer(() => clearInterval(touch));
+  watchSessions(foundation, broker, stack);
   renewDaily(foundation, stack, 'the certificate of the broker', async () => {
     server = await signBrokerCertificate(foundation);
     broker.setTls(tls());
@@ -57,24 +76,26 @@ export async function startBrokerRole(
   return broker.link;
 }
 
-function signBrokerCertificate({ authority, config }: Foundation) {
-  return authority.signServer({ names: serverNames(config.mqtt.host) });
-}
-
-/** The announced name, and the loopback names for processes beside. */
-export function serverNames(host: string): string[] {
-  return [...new Set([host, 'localhost', '127.0.0.1'])];
-}
-
 /** The way to a broker that lives in another process, also to one that is not there yet. */
-export async function connectToBroker(
+async function connectToBroker(
   foundation: Foundation,
   commonName: `ares-${string}`,
   stack: AsyncDisposableStack,
 ): Promise<BrokerLink> {
-  const { authority, config, ports, log } = foundation;
+  const { authority, config, ports, log, secrets } = foundation;
+  const { mosquitto } = config;
   const rootPem = authority.caCertificates.root;
-  const target = { host: config.mqtt.host, port: ports.mqtt, commonName, rootPem };
+  const target =
+    mosquitto === undefined
+      ? { host: config.mqtt.host, port: ports.mqtt, commonName, rootPem }
+      : {
+          host: mosquitto.host,
+          port: mosquitto.services.port,
+          commonName,
+          rootPem,
+          password: await servicePassword(secrets, commonName),
+          sharedSubscriptions: true,
+        };
   let credentials = await authority.signService({ commonName });
   let opened: MqttBrokerLink | undefined;
   const link = createLateBrokerLink({

@@ -82,7 +82,8 @@ export async function layFoundation(config: CloudConfig, stack: AsyncDisposableS
     await assertFree(config.api.host, config.api.port, 'API');
     await assertFree(config.devices.bind, ports.devices, 'devices');
   }
-  if (roles.has('broker')) await assertFree(config.mqtt.bind, ports.mqtt, 'MQTT');
+  if (roles.has('broker') && config.mosquitto === undefined)
+    await assertFree(config.mqtt.bind, ports.mqtt, 'MQTT');
 
   const { connection, failed } = await openServer(config, log, stack);
   const secrets = await openFileSecretStore({

@@ -9,7 +9,7 @@ import { auditKey } from './audit/key.ts';
 import { createComponentService } from './components/service.ts';
 import { createAccounts, startPostman } from './compose-accounts.ts';
 import { startApiRole } from './compose-api.ts';
-import { connectToBroker, startBrokerRole } from './compose-broker.ts';
+import { openBroker } from './compose-broker.ts';
 import { layFoundation, trustFilePath } from './compose-foundation.ts';
 import { createLiveBase, createLiveParts, startIngestRole } from './compose-live.ts';
 import type { CloudConfig } from './config.ts';
@@ -79,18 +79,12 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
 
   const security = createSecurityMonitor({ repository: createSecurityRepository(database), clock, log });
   stack.defer(() => security.close());
-  const needsBroker = roles.has('broker') || roles.has('api') || roles.has('ingest');
-  const broker = roles.has('broker')
-    ? await startBrokerRole(foundation, security, stack)
-    : needsBroker
-      ? await connectToBroker(foundation, roles.has('api') ? 'ares-api' : 'ares-ingest', stack)
-      : undefined;
-
+  const broker = await openBroker(foundation, security, stack);
   const closing = new AbortController();
   let health: HealthChecks = { database: () => database.healthy() };
-  if (broker !== undefined) health = { ...health, broker: () => broker.connected() };
-  if (broker !== undefined && (roles.has('ingest') || roles.has('api'))) {
-    const base = { ...(await createLiveBase(foundation, broker, stack)), broker, security };
+  if (broker !== undefined) health = { ...health, broker: broker.connected };
+  if (broker?.link !== undefined && (roles.has('ingest') || roles.has('api'))) {
+    const base = { ...(await createLiveBase(foundation, broker.link, stack)), broker: broker.link, security };
     health = { ...health, stateStore: () => base.store.healthy() };
     if (roles.has('ingest')) await startIngestRole(foundation, base, stack);
     if (roles.has('api')) await startApiRole(foundation, createLiveParts(foundation, base, stack), stack);

@@ -28,6 +28,17 @@ export interface CloudConfig {
   /** The TLS listener for devices. */
   readonly devices: Endpoint;
   readonly mqtt: Endpoint;
+  /** A Mosquitto beside the cloud, whose devices' listener is `mqtt`; absent: the broker in the cloud itself. */
+  readonly mosquitto?: {
+    /** Folder of its files, which the role `broker` writes. */
+    readonly folder: string;
+    /** How processes of the cloud reach it. */
+    readonly host: string;
+    /** The listener for processes of the cloud; never public. */
+    readonly services: { readonly bind: string; readonly port: number };
+    /** File of the dynamic-security plugin; absent: Debian's. */
+    readonly plugin?: string;
+  };
   /** Health and metrics for the operator; absent: no such listener. Never to be made public. */
   readonly internal?: { readonly bind: string; readonly port: number };
   /** `postgres://…`; absent: the embedded server in `home`, which one process only can run. */
@@ -119,6 +130,12 @@ const settingsSchema = z.strictObject({
   ARES_MQTT_HOST: hostName.optional(),
   ARES_MQTT_BIND: hostName.optional(),
   ARES_MQTT_PORT: port.optional(),
+  ARES_BROKER: z.enum(['aedes', 'mosquitto'], 'must be aedes or mosquitto').default('aedes'),
+  ARES_MOSQUITTO_FOLDER: z.string().min(1, 'must not be empty').optional(),
+  ARES_MOSQUITTO_HOST: hostName.default('127.0.0.1'),
+  ARES_MOSQUITTO_SERVICE_BIND: hostName.default('127.0.0.1'),
+  ARES_MOSQUITTO_SERVICE_PORT: port.default(8884),
+  ARES_MOSQUITTO_PLUGIN: z.string().min(1, 'must not be empty').optional(),
   ARES_INTERNAL_BIND: hostName.default('127.0.0.1'),
   ARES_INTERNAL_PORT: port.optional(),
   DATABASE_URL: parsedBy(parseDatabaseUrl).optional(),
@@ -220,6 +237,17 @@ export function readConfig(
       bind: settings.ARES_MQTT_BIND ?? bindFor(mqttHost),
       port: settings.ARES_MQTT_PORT,
     },
+    ...(settings.ARES_BROKER === 'mosquitto' && {
+      mosquitto: {
+        folder: resolve(settings.ARES_MOSQUITTO_FOLDER ?? join(settings.ARES_HOME, 'cloud', 'mosquitto')),
+        host: settings.ARES_MOSQUITTO_HOST,
+        services: {
+          bind: settings.ARES_MOSQUITTO_SERVICE_BIND,
+          port: settings.ARES_MOSQUITTO_SERVICE_PORT,
+        },
+        ...(settings.ARES_MOSQUITTO_PLUGIN !== undefined && { plugin: settings.ARES_MOSQUITTO_PLUGIN }),
+      },
+    }),
     ...(settings.ARES_INTERNAL_PORT !== undefined && {
       internal: { bind: settings.ARES_INTERNAL_BIND, port: settings.ARES_INTERNAL_PORT },
     }),

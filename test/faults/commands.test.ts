@@ -64,7 +64,7 @@ describe(`${COMMANDS} commands under duplicates, delays and kills`, () => {
       component: { pins: { line: 17 }, config: { port: recorder.address().port } },
     });
     device = claimed;
-    const intruder = await cloud.connectService('ares-duplicates');
+    const intruder = await cloud.connectService('ares-operator');
     closers.push(() => intruder.close());
     const again: Promise<void>[] = [];
     const repeat = async (commandId: string) => {

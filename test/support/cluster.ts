@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrustFile } from '@ares/protocol';
 import { type Client, createClient } from '@ares/protocol/http';
@@ -9,15 +9,17 @@ import { openFileSecretStore } from '../../cloud/src/adapters/file-secret-store.
 import { openLocalCertificateAuthority } from '../../cloud/src/adapters/local-certificate-authority.ts';
 import { openMqttBrokerLink } from '../../cloud/src/adapters/mqtt-broker-link.ts';
 import { readTrustFile } from '../../cloud/src/compose.ts';
+import { servicePassword } from '../../cloud/src/compose-mosquitto.ts';
 import { type Child, startChild } from '../../cloud/src/demo/child.ts';
 import { eventually, freePort } from './ares-process.ts';
+import { type MosquittoServer, mosquittoPlugin, startMosquittoServer } from './mosquitto-server.ts';
 import { root } from './repository.ts';
 
 const cloudProgram = new URL('cloud/src/main.ts', `file://${root}`);
 
 export const cloudRoles = ['broker', 'ingest', 'api', 'jobs'] as const;
 export type CloudRole = (typeof cloudRoles)[number];
-export type ClusterPart = CloudRole | 'database';
+export type ClusterPart = CloudRole | 'database' | 'mosquitto';
 
 export interface ServiceConnection {
   publish(topic: string, payload: string): Promise<void>;
@@ -42,12 +44,18 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-/** @param settings further settings of the cloud, as environment */
+/**
+ * @param settings further settings of the cloud, as environment
+ * @param broker `mosquitto`: the role `broker` directs a Mosquitto in a process of its own, the part `mosquitto`
+ */
 export async function startCluster(
   home: string,
   settings: Readonly<Record<string, string>> = {},
+  broker: 'aedes' | 'mosquitto' = 'aedes',
 ): Promise<Cluster> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
+  const services = broker === 'mosquitto' ? await freePort() : undefined;
+  let mosquitto: MosquittoServer | undefined;
   const ports = { api: await freePort(), devices: await freePort(), mqtt: await freePort() };
   const url = `http://127.0.0.1:${ports.api}`;
   let database: EmbeddedPostgres | undefined;
@@ -66,6 +74,11 @@ export async function startCluster(
     ARES_MQTT_PORT: String(ports.mqtt),
     DATABASE_URL: databaseUrl,
     ARES_LOG_LEVEL: 'info',
+    ...(services !== undefined && {
+      ARES_BROKER: 'mosquitto',
+      ARES_MOSQUITTO_SERVICE_PORT: String(services),
+      ARES_MOSQUITTO_PLUGIN: mosquittoPlugin(),
+    }),
     ...settings,
   };
   const deaths: string[] = [];
@@ -113,6 +126,12 @@ export async function startCluster(
     60_000,
   );
   for (const role of ['broker', 'ingest', 'jobs'] as const) startRole(role);
+  if (services !== undefined) {
+    const folder = join(home, 'cloud', 'mosquitto');
+    // The last of what it needs.
+    await eventually('the files of Mosquitto are there', () => existsSync(join(folder, 'service-passwords')));
+    mosquitto = await startMosquittoServer(folder, ports.mqtt);
+  }
   await healthy();
 
   const anonymous = createClient({ baseUrl: url, fetch });
@@ -145,7 +164,8 @@ export async function startCluster(
       const link = await openMqttBrokerLink({
         config: {
           host: '127.0.0.1',
-          port: ports.mqtt,
+          port: services ?? ports.mqtt,
+          ...(services !== undefined && { password: await servicePassword(secrets, commonName) }),
           commonName,
           keyPem,
           chainPem,
@@ -163,19 +183,25 @@ export async function startCluster(
         database = undefined;
         return;
       }
+      if (part === 'mosquitto') {
+        await mosquitto?.kill();
+        return;
+      }
       const child = children.get(part);
       children.delete(part);
       child?.process.kill('SIGKILL');
       await child?.exited;
     },
     async start(part) {
-      if (part !== 'database') startRole(part);
-      else await startDatabase();
+      if (part === 'database') await startDatabase();
+      else if (part === 'mosquitto') await mosquitto?.start();
+      else startRole(part);
     },
     async stop() {
       const running = [...children.values()];
       children.clear();
       await Promise.all(running.map((child) => child.stop(5_000)));
+      await mosquitto?.stop();
       await database?.stop();
     },
   };

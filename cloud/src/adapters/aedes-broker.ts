@@ -5,6 +5,7 @@ import { MAX_SIGNED_MESSAGE_BYTES } from '@ares/protocol';
 import { Aedes, type Client } from 'aedes';
 import type { BrokerLink } from '../ports/broker-link.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { BrokerTls, DeviceBroker } from '../ports/device-broker.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { SecurityReporter } from '../ports/security-reporter.ts';
 import type { CertificateStatusLookup } from './aedes-admission.ts';
@@ -14,17 +15,6 @@ import type { Rate } from './aedes-rate.ts';
 import { createSessions } from './aedes-sessions.ts';
 import { createTraffic } from './aedes-traffic.ts';
 import { createInProcessBrokerLink } from './in-process-broker-link.ts';
-
-/** What the TLS listener needs; PEM. */
-export interface BrokerTls {
-  readonly keyPem: string;
-  /** Leaf, then intermediate. */
-  readonly chainPem: string;
-  /** The root of the trust file. */
-  readonly rootPem: string;
-  /** One list per CA; both are needed, and one that has expired refuses everybody. */
-  readonly crls: readonly string[];
-}
 
 export interface BrokerConfig {
   readonly host: string;
@@ -39,26 +29,12 @@ export interface BrokerConfig {
 }
 
 /** The MQTT broker that lives in a process of Ares. MQTT 3.1.1 over mutual TLS; nobody connects without it. */
-export interface EmbeddedBroker {
+export interface EmbeddedBroker extends DeviceBroker {
   readonly host: string;
   readonly port: number;
   /** The way in for the same process. */
   readonly link: BrokerLink;
-  /**
-   * New certificate or revocation lists, for connections to come; those that live are ended by `endSession`.
-   * @throws when a list cannot be read: the old ones stay in force
-   */
   setTls(tls: BrokerTls): void;
-  /** Ends the device's connection, its will included, and any that is being let in. */
-  endSession(deviceUuid: string, reason: string): void;
-  /**
-   * Ends every device's connection whose certificate `refused` names, for when it is not known whose has changed.
-   * @throws what `refused` throws; then nothing was ended
-   */
-  recheckSessions(refused: (serials: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void>;
-  /** Devices that are connected now. */
-  connectedDevices(): readonly string[];
-  close(): Promise<void>;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;

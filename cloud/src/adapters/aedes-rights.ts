@@ -1,4 +1,5 @@
 import { deviceRights, filterMatches, isUuid } from '@ares/protocol';
+import { serviceRights, type TopicRights } from '../broker/service-rights.ts';
 
 /** Who is at the other end, by the CN of its certificate; the only identity there is. */
 export type Peer =
@@ -28,15 +29,8 @@ export interface Rights {
   mayReceive(topic: string): boolean;
 }
 
-const everything: Rights = {
-  mayPublish: () => true,
-  maySubscribe: () => true,
-  mayReceive: () => true,
-};
-
 export function rightsOf(peer: Peer): Rights {
-  if (peer.kind === 'service') return everything;
-  const { publish, subscribe } = deviceRights(peer.deviceUuid);
+  const { publish, subscribe } = topicRightsOf(peer);
   return {
     mayPublish: (topic) => publish.some((filter) => filterMatches(filter, topic)),
     maySubscribe: (filter) => subscribe.some((right) => covers(right, filter)),
@@ -44,9 +38,21 @@ export function rightsOf(peer: Peer): Rights {
   };
 }
 
-/** Whether everything that `filter` matches is matched by `right`, which has no `+`. */
+const nothing: TopicRights = { publish: [], subscribe: [] };
+
+function topicRightsOf(peer: Peer): TopicRights {
+  return peer.kind === 'device' ? deviceRights(peer.deviceUuid) : (serviceRights[peer.name] ?? nothing);
+}
+
+/** Whether everything that `filter` matches is matched by `right`. */
 function covers(right: string, filter: string): boolean {
-  if (right === filter) return true;
-  if (!right.endsWith('/#')) return false;
-  return filter.startsWith(right.slice(0, -1)) && filter.length > right.length - 1;
+  const allowed = right.split('/');
+  const asked = filter.split('/');
+  for (const [i, level] of allowed.entries()) {
+    if (level === '#') return asked.length > i && !(i === 0 && asked[0]!.startsWith('$'));
+    const part = asked[i];
+    if (part === undefined || part === '#') return false;
+    if (level === '+' ? i === 0 && part.startsWith('$') : level !== part) return false;
+  }
+  return asked.length === allowed.length;
 }

@@ -44,6 +44,14 @@ export function createTraffic(options: {
       }
       if (session.peer.kind === 'service') {
         packet.retain = false;
+        if (!session.rights.mayPublish(packet.topic)) {
+          log.warn(
+            { client: session.client.id, topic: packet.topic },
+            'a part of the cloud may not say this',
+          );
+          packet.topic = SINK;
+          packet.payload = '';
+        }
         done(null);
         return;
       }

@@ -13,6 +13,8 @@ export interface MqttLinkConfig {
   readonly keyPem: string;
   readonly chainPem: string;
   readonly rootPem: string;
+  /** Where the listener for services asks for a login beside the certificate. */
+  readonly password?: string;
   /** The broker knows `$share`. The embedded one does not: it takes such a filter and never delivers. */
   readonly sharedSubscriptions?: boolean;
 }
@@ -37,8 +39,10 @@ type Subscription = { readonly filters: readonly string[]; readonly handler: Mes
 export async function openMqttBrokerLink(options: {
   readonly config: MqttLinkConfig;
   readonly log: Logger;
+  /** Called at each connection, the first one too. */
+  readonly up?: () => void;
 }): Promise<MqttBrokerLink> {
-  const { config, log } = options;
+  const { config, log, up = () => undefined } = options;
   const subscriptions = new Set<Subscription>();
   const settings = settingsOf(config);
   const client = await connect(settings);
@@ -46,6 +50,8 @@ export async function openMqttBrokerLink(options: {
   const sendAtOnce = () => (client.stream as Partial<Socket>).setNoDelay?.(true);
   sendAtOnce();
   client.on('connect', sendAtOnce);
+  queueMicrotask(up);
+  client.on('connect', up);
   client.on('error', (error) => log.warn({ error: error.message }, 'the link to the broker has an error'));
   client.on('offline', () => log.warn({}, 'the link to the broker is down'));
   client.on('connect', () => log.info({}, 'the link to the broker is up'));
@@ -99,6 +105,7 @@ function settingsOf(config: MqttLinkConfig): IClientOptions {
     protocolVersion: 4,
     clientId: `${config.commonName}-${randomBytes(8).toString('hex')}`,
     clean: true,
+    ...(config.password !== undefined && { username: config.commonName, password: config.password }),
     key: config.keyPem,
     cert: config.chainPem,
     ca: [config.rootPem],

@@ -1,4 +1,4 @@
-import type { CertificateAuthority } from '../ports/certificate-authority.ts';
+import type { CertificateAuthority, RevokedCertificate } from '../ports/certificate-authority.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -14,8 +14,8 @@ export interface RevocationService {
   lists(): readonly string[];
   /** Makes new lists now and hands them to every listener. Calls that come meanwhile share one further run. */
   publish(): Promise<readonly string[]>;
-  /** Hears new lists. The answer ends it. */
-  onPublished(listener: (lists: readonly string[]) => void): () => void;
+  /** Hears new lists; one that answers a promise is waited for. The answer ends it. */
+  onPublished(listener: (lists: readonly string[]) => Promise<void> | void): () => void;
   /** Publishes at once, each hour, and soon after a certificate changed in any process. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -27,9 +27,19 @@ export function createRevocationService(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly publishEveryMs?: number;
+  /** Certificates of no device that the next list names too. */
+  readonly more?: () => Promise<readonly RevokedCertificate[]>;
+  /**
+   * How often to look whether a certificate came off or onto the list without a notice, as one does by the clock;
+   * absent: never, as for a listener that asks the tables about each certificate itself.
+   */
+  readonly lookEveryMs?: number;
 }): RevocationService {
-  const { database, authority, clock, log, publishEveryMs = PUBLISH_EVERY_MS } = options;
-  const listeners = new Set<(lists: readonly string[]) => void>();
+  const { database, authority, clock, log, publishEveryMs = PUBLISH_EVERY_MS, lookEveryMs } = options;
+  const { more = async () => [] } = options;
+  const listeners = new Set<(lists: readonly string[]) => Promise<void> | void>();
+  let named = '';
+  let looking: NodeJS.Timeout | undefined;
   let latest: readonly string[] = [];
   let running: Promise<readonly string[]> | undefined;
   let next: Promise<readonly string[]> | undefined;
@@ -38,9 +48,11 @@ export function createRevocationService(options: {
   let stopped = false;
 
   const make = async () => {
-    const lists = await authority.crls(await listRevoked(database.db, new Date(clock.now())));
+    const revoked = await listRevoked(database.db, new Date(clock.now()));
+    const lists = await authority.crls([...revoked, ...(await more())]);
     latest = lists;
-    for (const listener of listeners) listener(lists);
+    named = namesOf(revoked);
+    for (const listener of listeners) await listener(lists);
     return lists;
   };
   const run = () => {
@@ -77,6 +89,14 @@ export function createRevocationService(options: {
     if (!stopped) timer = setTimeout(publishAgain, ms).unref();
   };
 
+  const look = () => {
+    listRevoked(database.db, new Date(clock.now())).then(
+      (revoked) => namesOf(revoked) !== named && publishAgain(),
+      (error: Error) =>
+        log.warn({ error: error.message }, 'whether the list is still right was not looked up'),
+    );
+  };
+
   return {
     lists: () => latest,
     publish,
@@ -89,13 +109,18 @@ export function createRevocationService(options: {
       await publish();
       again(publishEveryMs);
       unlisten = database.listen('endSession', publishAgain, publishAgain);
+      if (lookEveryMs !== undefined) looking = setInterval(look, lookEveryMs).unref();
     },
     async stop() {
       stopped = true;
       clearTimeout(timer);
+      clearInterval(looking);
       unlisten?.();
       await next?.catch(() => undefined);
       await running?.catch(() => undefined);
     },
   };
 }
+
+const namesOf = (revoked: readonly RevokedCertificate[]): string =>
+  revoked.map(({ serial }) => serial).join(' ');

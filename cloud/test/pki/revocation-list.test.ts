@@ -55,7 +55,7 @@ describe('the revocation list', () => {
     const revocations = service();
     await revocations.start();
     const heard: string[][] = [];
-    revocations.onPublished((lists) => heard.push(serialsIn(lists)));
+    revocations.onPublished((lists) => void heard.push(serialsIn(lists)));
     await world.recovery.revoke(by);
     await until(() => heard.at(-1)?.includes(certificateSerial), 'a list with the serial');
     await revocations.stop();

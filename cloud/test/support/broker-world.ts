@@ -1,16 +1,20 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { topics } from '@ares/protocol';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { makeCsr } from '../../../test/support/certificate-requests.ts';
-import { type BrokerConfig, type EmbeddedBroker, startBroker } from '../../src/adapters/aedes-broker.ts';
+import { type BrokerConfig, startBroker } from '../../src/adapters/aedes-broker.ts';
 import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
 import { openLocalCertificateAuthority } from '../../src/adapters/local-certificate-authority.ts';
+import type { BrokerLink } from '../../src/ports/broker-link.ts';
 import type { CertificateAuthority, RevokedCertificate } from '../../src/ports/certificate-authority.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { BrokerTls, DeviceBroker } from '../../src/ports/device-broker.ts';
 import type { SecretStore } from '../../src/ports/secret-store.ts';
 import type { SecurityEvent } from '../../src/ports/security-reporter.ts';
+import { type DirectedMosquitto, startDirectedMosquitto } from './mosquitto-world.ts';
 import { silentLogger } from './quiet.ts';
 
 export interface TestDevice {
@@ -20,14 +24,24 @@ export interface TestDevice {
   readonly chainPem: string;
 }
 
+export type BrokerKind = 'aedes' | 'mosquitto';
+
+/** A row of the certificate table. */
+type Status = { readonly deviceUuid: string; readonly status: string; readonly notAfter?: Date };
+
 export interface BrokerWorld {
+  readonly kind: BrokerKind;
   readonly ca: CertificateAuthority;
   readonly secrets: SecretStore;
-  readonly broker: EmbeddedBroker;
+  readonly broker: DeviceBroker & {
+    readonly port: number;
+    /** With every right. */
+    readonly link: BrokerLink;
+  };
+  readonly mosquitto: DirectedMosquitto | undefined;
   /** What was reported, in order. */
   readonly events: SecurityEvent[];
-  /** Rows of the certificate table. */
-  readonly statuses: Map<string, { deviceUuid: string; status: string }>;
+  readonly statuses: Map<string, Status>;
   issue(options?: { deviceUuid?: string; validityMs?: number }): Promise<TestDevice>;
   crls(revoked?: readonly RevokedCertificate[]): Promise<readonly string[]>;
   /** Connects as the device; fails when the broker says no. */
@@ -35,56 +49,87 @@ export interface BrokerWorld {
     device: Pick<TestDevice, 'keyPem' | 'chainPem'> & { deviceUuid: string },
     options?: IClientOptions,
   ): Promise<MqttClient>;
-  setCrls(crls: readonly string[]): void;
+  /** Says what a device says first. */
+  sayBirth(client: MqttClient, device: TestDevice): Promise<void>;
+  setCrls(crls: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** A real broker, a real authority, on loopback. */
 export async function brokerWorld(
-  options: { clock?: Clock; config?: Partial<BrokerConfig>; lookUp?: (serial: string) => Promise<void> } = {},
+  options: {
+    kind?: BrokerKind;
+    clock?: Clock;
+    config?: Partial<BrokerConfig>;
+    lookUp?: (serial: string) => Promise<void>;
+  } = {},
 ): Promise<BrokerWorld> {
-  const clock = options.clock ?? { now: () => Date.now() };
+  const { kind = 'aedes', clock = { now: () => Date.now() } } = options;
   const home = await mkdtemp(join(tmpdir(), 'ares-broker-'));
   const secrets = await openFileSecretStore({ dir: join(home, 'secrets') });
   const ca = await openLocalCertificateAuthority({ secrets, clock, config: { dir: join(home, 'ca') } });
   const server = await ca.signServer({ names: ['localhost', '127.0.0.1'] });
   const events: SecurityEvent[] = [];
-  const statuses = new Map<string, { deviceUuid: string; status: string }>();
-  const tls = {
+  const statuses = new Map<string, Status>();
+  const tls: Omit<BrokerTls, 'crls'> = {
     keyPem: server.keyPem,
     chainPem: server.chainPem,
     rootPem: ca.caCertificates.root,
-    crls: await ca.crls([]),
   };
-  const broker = await startBroker({
-    tls,
-    certificateStatus: async (serial) => {
-      // As a query does that is answered with what the table held when it began.
-      const row = statuses.get(serial);
-      await options.lookUp?.(serial);
-      return row;
-    },
-    security: { report: (event) => events.push(event) },
-    clock,
-    log: silentLogger,
-    config: { host: '127.0.0.1', port: 0, ...options.config },
-  });
+  const security = { report: (event: SecurityEvent) => void events.push(event) };
+  const mosquitto =
+    kind === 'mosquitto'
+      ? await startDirectedMosquitto({
+          folder: join(home, 'mosquitto'),
+          ca,
+          tls,
+          security,
+          clock,
+          config: options.config ?? {},
+          async accepted(serial) {
+            const row = statuses.get(serial);
+            return row?.status === 'ACTIVE' && row.notAfter !== undefined
+              ? { deviceUuid: row.deviceUuid, notAfter: row.notAfter }
+              : undefined;
+          },
+        })
+      : undefined;
+  const crls = async (revoked: readonly RevokedCertificate[] = []) =>
+    ca.crls([...revoked, ...((await mosquitto?.broker.turnCanaries()) ?? [])]);
+  const broker =
+    mosquitto === undefined
+      ? await startBroker({
+          tls: { ...tls, crls: await crls() },
+          certificateStatus: async (serial) => {
+            // As a query does that is answered with what the table held when it began.
+            const row = statuses.get(serial);
+            await options.lookUp?.(serial);
+            return row;
+          },
+          security,
+          clock,
+          log: silentLogger,
+          config: { host: '127.0.0.1', port: 0, ...options.config },
+        })
+      : { ...mosquitto.broker, port: mosquitto.port, link: mosquitto.link };
   const clients = new Set<MqttClient>();
   return {
+    kind,
     ca,
     secrets,
     broker,
+    mosquitto,
     events,
     statuses,
     async issue({ deviceUuid = randomUUID(), validityMs = 86_400_000 } = {}) {
       const csr = await makeCsr();
       const issued = await ca.signDevice({ csr: csr.der, commonName: deviceUuid, validityMs });
-      statuses.set(issued.serial, { deviceUuid, status: 'ACTIVE' });
+      statuses.set(issued.serial, { deviceUuid, status: 'ACTIVE', notAfter: issued.notAfter });
       return { deviceUuid, serial: issued.serial, keyPem: csr.keyPem, chainPem: issued.chainPem };
     },
-    crls: (revoked = []) => ca.crls(revoked),
+    crls,
     async connect(device, extra = {}) {
-      const client = await mqtt.connectAsync({
+      const client = mqtt.connect({
         host: '127.0.0.1',
         port: broker.port,
         protocol: 'mqtts',
@@ -94,16 +139,43 @@ export async function brokerWorld(
         key: device.keyPem,
         cert: device.chainPem,
         reconnectPeriod: 0,
+        connectTimeout: 5_000,
         ...extra,
+      });
+      await new Promise<void>((done, fail) => {
+        client.once('connect', () => done());
+        client.once('error', fail);
+        client.once('close', () => fail(new Error('closed without a word')));
       });
       client.on('error', () => undefined);
       clients.add(client);
       return client;
     },
-    setCrls: (crls) => broker.setTls({ ...tls, crls }),
+    async sayBirth(client, device) {
+      const birth = {
+        mac: randomBytes(32).toString('hex'),
+        v: 1,
+        kid: 'a1.1',
+        assignment: 1,
+        bootId: randomBytes(16).toString('hex'),
+        bootCount: 1,
+        sentAt: clock.now(),
+        uptimeMs: 1,
+        cpuSerial: '00000000deadbeef',
+        hardwareVersion: 'sim-1',
+        hardwareVariant: 'greenhouse',
+        event: 'online',
+        connectionId: randomUUID(),
+        certificateSerial: device.serial,
+        agentVersion: '0.1.0',
+      };
+      await client.publishAsync(topics.connectionStatus.build(device), JSON.stringify(birth), { qos: 1 });
+    },
+    setCrls: async (lists) => broker.setTls({ ...tls, crls: lists }),
     async close() {
       for (const client of clients) await client.endAsync(true);
       await broker.close();
+      await mosquitto?.stop();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { topics } from '@ares/protocol';
-import { startBrokerRole } from '../../../cloud/src/compose-broker.ts';
+import { openBroker } from '../../../cloud/src/compose-broker.ts';
 import { layFoundation } from '../../../cloud/src/compose-foundation.ts';
 import { createLiveBase, startIngestRole } from '../../../cloud/src/compose-live.ts';
 import { readConfig } from '../../../cloud/src/config.ts';
@@ -21,7 +21,7 @@ const foundation = await layFoundation(readConfig('broker,ingest', process.env),
 const { database, clock, log } = foundation;
 const security = createSecurityMonitor({ repository: createSecurityRepository(database), clock, log });
 stack.defer(() => security.close());
-const broker = await startBrokerRole(foundation, security, stack);
+const broker = (await openBroker(foundation, security, stack))!.link!;
 
 if (variant === 'bare') {
   const messages = Number(expected);
