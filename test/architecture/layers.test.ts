@@ -16,7 +16,7 @@ const rooms: Record<string, RegExp> = {
   '@koa/router': /^cloud\/src\/http\//,
   '@koa/bodyparser': /^cloud\/src\/http\//,
   'koa-helmet': /^cloud\/src\/http\//,
-  'rate-limiter-flexible': /^cloud\/src\/(http|adapters)\//,
+  'rate-limiter-flexible': /^cloud\/src\/adapters\//,
   undici: /^(agent|cloud)\/src\/adapters\/|^cloud\/src\/(cli|demo)\//,
   systeminformation: /^agent\/src\/adapters\//,
   '@stoprocent/noble': /^cloud\/src\/adapters\//,

@@ -11,6 +11,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   commands: async () => (await import('./sections/commands.ts')).commands,
   footprint: async () => (await import('./sections/footprint.ts')).footprint,
   provisioning: async () => (await import('./sections/provisioning.ts')).provisioning,
+  'state-store': async () => (await import('./sections/state-store.ts')).stateStore,
 };
 
 const usage = `usage: npm run bench -- [${Object.keys(sections).join('|')}]… [--minutes N] [--devices N] [--profile DIR] [--record]

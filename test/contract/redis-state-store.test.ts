@@ -15,7 +15,7 @@ const connect = (url: string) =>
     url: parseRedisUrl(url),
     name: 'ares-test',
     log: silentLogger,
-    times: { commandMs: 500, probeMs: 50 },
+    times: { commandMs: 500, probeMs: 50, firstMs: 500 },
   });
 const storeOn = (connection: RedisConnection, over: { prefix?: string; idleMs?: number } = {}) =>
   createRedisStateStore({ connection, prefix: `${randomUUID()}:`, idleMs: IDLE_MS, ...over });

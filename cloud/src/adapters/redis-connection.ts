@@ -28,11 +28,13 @@ export interface RedisTimes {
   readonly commandMs: number;
   /** Between looks whether it is there again. */
   readonly probeMs: number;
+  /** How long callers wait for the first answer after the start. */
+  readonly firstMs: number;
   /** A connection on which nothing comes back for so long is given up for a new one. */
   readonly silentMs: number;
 }
 
-const defaultTimes: RedisTimes = { commandMs: 1_000, probeMs: 250, silentMs: 5_000 };
+const defaultTimes: RedisTimes = { commandMs: 1_500, probeMs: 250, firstMs: 5_000, silentMs: 5_000 };
 
 /** A server that answers so cannot serve now; any other error reply is a mistake of ours. */
 const NOT_SERVING =
@@ -62,8 +64,8 @@ export function openRedisConnection(options: {
   const ping = async (): Promise<void> => {
     const nodes = client instanceof Cluster ? client.nodes('master') : [client];
     if (nodes.length === 0) throw new Error('no node of the cluster is known');
-    // A node's own connection may be opened lazily and has a queue of its own: its time-out bounds the wait.
-    await Promise.all(nodes.map((node) => node.ping()));
+    // A node's own connection may be opened lazily and has a queue of its own.
+    await within(times.commandMs, Promise.all(nodes.map((node) => node.ping())));
   };
   const lost = (error: Error) => {
     lastError = error.message;
@@ -108,19 +110,18 @@ export function openRedisConnection(options: {
     // Another node may take over without any command having failed; what it did not copy is missing there.
     client.on('-node', () => lost(new Error('a node left the cluster')));
   client.on('close', () => lost(new Error(lastError ?? 'the connection ended')));
-  const first = probe();
+  const started = Promise.race([probe(), wait(times.firstMs, undefined, { ref: false })]);
 
   return {
     async run(task) {
-      if (isFirst && !closing.signal.aborted)
-        await Promise.race([first, wait(times.commandMs, undefined, { ref: false })]);
+      if (isFirst) await started;
       if (isAway) await returning?.catch(() => undefined);
       if (isAway) {
         hasRefused = true;
         throw new StateStoreError(`Redis does not answer: ${lastError ?? 'not connected'}`);
       }
       try {
-        return await task(client);
+        return await within(times.commandMs, task(client));
       } catch (error) {
         if (!isAboutRedis(error)) throw error;
         lost(error as Error);
@@ -146,6 +147,17 @@ export function openRedisConnection(options: {
   };
 }
 
+/** @throws when there is no answer in time */
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // Where this process itself stood still, the answer may have arrived long ago: it is read first.
+      setImmediate(() => setImmediate(() => reject(new Error(`no answer within ${ms} ms`))));
+    }, ms);
+    void work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 function isAboutRedis(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) return false;
@@ -157,7 +169,6 @@ function connect(url: RedisUrl, name: string, { commandMs }: RedisTimes): RedisC
   const [first] = url.nodes;
   const shared = {
     connectionName: name,
-    commandTimeout: commandMs,
     connectTimeout: Math.max(commandMs, 2_000),
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

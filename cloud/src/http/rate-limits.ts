@@ -2,8 +2,6 @@ import type { RouteId } from '@ares/protocol/http';
 import type { Limit, RateLimiter, RateLimiters } from '../ports/rate-limiter.ts';
 import type { RequestContext } from './handlers.ts';
 
-export type { Limit } from '../ports/rate-limiter.ts';
-
 /** Limits of the API. Wrong passwords are counted by the account service itself. */
 export interface LimitConfig {
   /** Any request, per address. */
