@@ -75,15 +75,25 @@ function openSecrets({ home, keyFile }: CloudConfig): Promise<SecretStore> {
 
 async function openDatabase(config: CloudConfig, stack: AsyncDisposableStack): Promise<CloudDatabase> {
   const log = createPinoLogger({ level: 'silent' });
-  const connection =
-    config.databaseUrl === undefined
-      ? await embeddedDatabase(config.home, stack)
-      : await connectionOf(config.databaseUrl);
+  const connection = await databaseConnection(config, stack);
   const database = openPgDatabase({ connection, log });
   stack.defer(() => database.close());
   await untilAnswering(database, log);
   await migrate(database.db);
   return database;
+}
+
+/**
+ * How to reach the database of a cloud; the embedded one is started for the moment when no process runs it.
+ * @throws {EmbeddedPostgresError | ConfigError}
+ */
+export async function databaseConnection(
+  config: CloudConfig,
+  stack: AsyncDisposableStack,
+): Promise<PgConnection> {
+  return config.databaseUrl === undefined
+    ? await embeddedDatabase(config.home, stack)
+    : await connectionOf(config.databaseUrl);
 }
 
 async function embeddedDatabase(home: string, stack: AsyncDisposableStack): Promise<PgConnection> {

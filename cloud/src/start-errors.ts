@@ -1,10 +1,12 @@
 /** Errors whose message was written for the person who starts the program. */
 const SPOKEN = new Set([
+  'BackupError',
   'BrokerLinkError',
   'CertificateAuthorityError',
   'ConfigError',
   'EmbeddedPostgresError',
   'ListenError',
+  'MigrationError',
   'PortError',
   'SecretStoreError',
 ]);

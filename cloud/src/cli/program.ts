@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { adminCommands } from './commands/admin.ts';
 import { auditCommands } from './commands/audit.ts';
+import { backupCommands } from './commands/backup.ts';
 import { certificateCommands } from './commands/certificates.ts';
 import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
@@ -53,6 +54,7 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   offlineTokenCommands(program, context);
   adminCommands(program, context);
   auditCommands(program, context);
+  backupCommands(program, context);
   certificateCommands(program, context);
   documentCommands(program);
   return program;
