@@ -51,7 +51,7 @@ async function measure(of: BenchCloud): Promise<void> {
   const pairing = performance.now();
   await pairVirtualPi({
     link,
-    setupCode: await device.setupCode(),
+    setupCode: device.setupCode,
     client: of.owner,
     wifi: undefined,
     components: [

@@ -14,6 +14,8 @@ import type { DeviceStatus } from '../../agent/src/lifecycle/status.ts';
 import { silentLogger } from '../../agent/src/ports/logger.ts';
 import { openDeviceStore } from '../../agent/src/store/device-store.ts';
 import { makeTestAuthority } from '../support/certificates.ts';
+import { askAgentStatus } from './agent-status.ts';
+import { queryOutbox } from './outbox.ts';
 import type { Vm } from './vm.ts';
 
 const ASSIGNMENT = 1;
@@ -22,7 +24,6 @@ const NOWHERE = { host: '127.0.0.1', port: 9 };
 
 /** A device with the agent's package that measures and keeps what it measured, as its cloud is away. */
 export interface ClaimedDevice {
-  /** What `ares-agent status --json` says. */
   status(): Promise<DeviceStatus>;
   /** What waits in the outbox for the cloud, oldest first. */
   readings(metric: string): Promise<{ readonly value: number; readonly suspect: boolean }[]>;
@@ -53,18 +54,13 @@ ${JSON.stringify({ radioSocket: '/run/ares-agent-radio.sock', ...settings })}
 END
     systemctl start ares-agent`);
   return {
-    status: async () =>
-      JSON.parse(await vm.sh('runuser -u ares-agent -- ares-agent status --json')) as DeviceStatus,
+    status: () => askAgentStatus(vm),
     readings: async (metric) => {
-      const rows = await vm.sh(`/opt/lab/node/bin/node -e "
-        const { DatabaseSync } = require('node:sqlite');
-        const db = new DatabaseSync('/var/lib/ares-agent/outbox.db', { readOnly: true });
-        const query = db.prepare('SELECT value, suspect FROM readings WHERE metric = ? ORDER BY boot_order, seq');
-        console.log(JSON.stringify(query.all('${metric}')))"`);
-      return (JSON.parse(rows) as { value: number; suspect: number }[]).map(({ value, suspect }) => ({
-        value,
-        suspect: suspect === 1,
-      }));
+      const rows = await queryOutbox(
+        vm,
+        `SELECT value, suspect FROM readings WHERE metric = '${metric}' ORDER BY boot_order, seq`,
+      );
+      return (rows as [number, number][]).map(([value, suspect]) => ({ value, suspect: suspect === 1 }));
     },
   };
 }

@@ -10,7 +10,8 @@ import { type LabDevice, makeDevice } from './lab-device.ts';
 import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
 import { agentPackage } from './layers/package.ts';
-import { type Central, type LabPhone, startPhone } from './phone.ts';
+import { type LabPhone, startPhone } from './phone.ts';
+import type { Central } from './phone-bridge.ts';
 import { Vm } from './vm.ts';
 
 const RADIO = "pgrep -f 'ares-agent.mjs child ble'";
@@ -66,7 +67,7 @@ async function measure(of: BenchCloud, library: 'stoprocent' | 'abandonware', ce
 
 /** From the search for the device to its sealed answer, s. @throws when it fails */
 async function session(phone: LabPhone, device: LabDevice): Promise<number> {
-  const setupCode = await device.setupCode();
+  const setupCode = device.setupCode;
   const begun = performance.now();
   const connection = await connectDevice({
     link: await phone.connect(30_000),

@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node';
 import { installedLayer } from './layers/installed.ts';
 import { buildMachine } from './layers/machine.ts';
 import { agentPackage } from './layers/package.ts';
+import { withPhoneLayer } from './layers/with-phone.ts';
 import type { Machine } from './qemu.ts';
 import { labArchitecture, missingRequirements } from './requirements.ts';
 import { removeLeftovers } from './vm.ts';
@@ -12,6 +13,8 @@ declare module 'vitest' {
     labMachine: Machine;
     /** The same with the agent's package installed; null with `ARES_DEB=none`. */
     labInstalled: Machine | null;
+    /** And with a phone (noble) that listens: see `connectPhone`. */
+    labWithPhone: Machine | null;
     /** The package itself, a file of the host. */
     labPackage: string | null;
   }
@@ -28,6 +31,8 @@ export default async function setup(project: TestProject): Promise<void> {
   const installed = agent === undefined ? null : await installedLayer(machine, agent);
   project.provide('labMachine', plain(machine));
   project.provide('labInstalled', installed === null ? null : plain(installed));
+  const withPhone = installed === null ? null : await withPhoneLayer(installed);
+  project.provide('labWithPhone', withPhone === null ? null : plain(withPhone));
   project.provide('labPackage', agent?.file ?? null);
 }
 

@@ -12,8 +12,8 @@ import { GUEST_SHARE, type Vm } from './vm.ts';
 /** The installed agent of a guest, known to a cloud. */
 export interface LabDevice {
   readonly deviceUuid: string;
-  /** Of the label; changes at each release. */
-  setupCode(): Promise<string>;
+  /** Of the label. */
+  readonly setupCode: string;
   status(): Promise<DeviceStatus>;
   /** Waits for a state of the agent that runs. @throws with the journal when it is late */
   reaches(state: string, withinMs?: number): Promise<void>;
@@ -41,7 +41,10 @@ export async function makeDevice(
     find /var/lib/ares-agent -mindepth 1 -delete
     cp ${GUEST_SHARE}/config.json /etc/ares-agent/config.json`);
   const made = await vm.sh(`ares-agent factory-init --trust ${GUEST_SHARE}/trust.json --json`);
-  const { registrationLine } = JSON.parse(made) as { registrationLine: string };
+  const { registrationLine, setupCode } = JSON.parse(made) as {
+    registrationLine: string;
+    setupCode: string;
+  };
   const registration = parseRegistrationLine(registrationLine);
   if (!registration.ok) throw new Error(`no registration line: ${made}`);
   await cloud.admin.preregister({ body: registration.value });
@@ -51,8 +54,7 @@ export async function makeDevice(
   const journal = () => vm.sh("journalctl -u 'ares-agent*' -o cat --no-pager | tail -60");
   return {
     deviceUuid: registration.value.deviceUuid,
-    setupCode: async () =>
-      (JSON.parse(await vm.sh('ares-agent label --json')) as { setupCode: string }).setupCode,
+    setupCode,
     status,
     journal,
     async reaches(state, withinMs = 120_000) {

@@ -14,7 +14,10 @@ export async function openLabPort(path: string, failed: Promise<never>): Promise
   const socket = await Promise.race([connectWhenThere(path), failed]);
   const waiting = new Map<string, () => void>();
   socket.on('error', () => undefined);
-  createInterface({ input: socket }).on('line', (line) => waiting.get(line.trim())?.());
+  createInterface({ input: socket })
+    .on('line', (line) => waiting.get(line.trim())?.())
+    // It repeats the socket's: QEMU was killed.
+    .on('error', () => undefined);
   return {
     ask: async (line, answer, timeoutMs) => {
       const time = new AbortController();

@@ -11,7 +11,8 @@ import { eventually } from '../support/ares-process.ts';
 import type { SeededRandom } from '../support/random.ts';
 import { askAgentStatus } from './agent-status.ts';
 import { type DataDisk, makeDataDisk } from './data-disk.ts';
-import { connectPhone, type LabPhone, startPhone } from './phone.ts';
+import { queryOutbox } from './outbox.ts';
+import { connectPhone, type LabPhone } from './phone.ts';
 import type { Machine } from './qemu.ts';
 import { GUEST_SHARE, Vm } from './vm.ts';
 
@@ -38,8 +39,10 @@ export interface PowerCutRig {
   settled(): Promise<string>;
   /** The line that the owner registers the device with. Makes the device trust the cloud on first use. */
   registrationLine(): Promise<string>;
-  /** Tells the cloud of the device, and gives its UUID. */
-  register(): Promise<string>;
+  /** What makes the device this one and must be the same for ever, as digests of its files. */
+  identity(): Promise<string>;
+  /** Tells the cloud of the device by its line, and gives its UUID. */
+  register(line: string): Promise<string>;
   /** Connects over the air to the device. @throws {BleError} LINK_LOST when it does not advertise */
   connect(withinMs?: number): Promise<BleLink>;
   /** A whole claim by phone, over the air. @param onEvent told of each step that the phone sees */
@@ -60,6 +63,7 @@ export interface PowerCutSetup {
   around?(vm: Vm): Promise<void>;
 }
 
+/** @param installed a machine with a phone, `labWithPhone` */
 export async function makePowerCutRig(
   installed: Machine,
   random: SeededRandom,
@@ -92,9 +96,12 @@ export async function makePowerCutRig(
     if (phone === undefined) throw new Error('the power is off');
     return phone.connect(withinMs);
   };
+  let setupCode = '';
   const registrationLine = async () => {
     const made = await on().sh('ares-agent factory-init --trust /root/trust.json --json');
-    return (JSON.parse(made) as { registrationLine: string }).registrationLine;
+    const told = JSON.parse(made) as { registrationLine: string; setupCode: string };
+    ({ setupCode } = told);
+    return told.registrationLine;
   };
   const status = () => askAgentStatus(on());
   return {
@@ -134,20 +141,19 @@ export async function makePowerCutRig(
       return (last as DeviceStatus).state;
     },
     registrationLine,
-    register: async () => {
-      const line = await registrationLine();
+    identity: () => on().sh(`cd ${STATE} && sha256sum identity.json identity-key.pem setup-code trust.json`),
+    register: async (line) => {
       const parsed = parseRegistrationLine(line);
       if (!parsed.ok) throw new Error(`no registration line: ${line}`);
       await cloud.admin.preregister({ body: parsed.value });
       return parsed.value.deviceUuid;
     },
     pair: async (onEvent = () => {}, client = cloud.owner) => {
-      const label = JSON.parse(await on().sh('ares-agent label --json')) as { setupCode: string };
       // An owner may claim twenty times an hour; this one does it more often than people do.
       await cloud.database.query('delete from claim_attempts');
       await pairVirtualPi({
         link: await connect(PATIENCE_MS),
-        setupCode: label.setupCode,
+        setupCode,
         client,
         wifi: undefined,
         components: [{ componentType: 'cpu' }],
@@ -165,17 +171,13 @@ export async function makePowerCutRig(
       await on().sh('ip link set eth0 down');
     },
     stored: async () => {
-      const rows = await on().sh(`/opt/lab/node/bin/node -e "
-        const { DatabaseSync } = require('node:sqlite');
-        const db = new DatabaseSync('${STATE}/outbox.db', { readOnly: true });
-        const boots = db.prepare('SELECT boot_id AS bootId, next_seq - 1 AS seq FROM boots WHERE next_seq > 1');
-        console.log(JSON.stringify(boots.all()))"`);
-      return JSON.parse(rows) as Stored[];
+      const rows = await queryOutbox(on(), 'SELECT boot_id, next_seq - 1 FROM boots WHERE next_seq > 1');
+      return (rows as [string, number][]).map(([bootId, seq]) => ({ bootId, seq }));
     },
   };
 }
 
-/** The installed machine with its agent stopped and its state gone, and a phone that listens. */
+/** The machine with its agent stopped and its state gone. */
 async function prepare(
   installed: Machine,
   cloud: BenchCloud,
@@ -183,8 +185,6 @@ async function prepare(
   settings: object | undefined,
 ): Promise<void> {
   await using vm = await Vm.start(installed);
-  const phone = await startPhone(vm, 'noble');
-  phone.close();
   writeFileSync(join(vm.share, 'trust.json'), JSON.stringify(cloud.trust));
   const config = {
     radioSocket: '/run/ares-agent-radio.sock',

@@ -24,7 +24,9 @@ export async function openQmp(path: string): Promise<Qmp> {
   socket.once('close', () => {
     for (const each of waiting.splice(0)) each.reject(new Error('QEMU closed its control socket'));
   });
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  lines.on('error', () => undefined);
+  lines.on('line', (line) => {
     const answer = JSON.parse(line) as Answer;
     if (answer.QMP !== undefined || answer.event !== undefined) return;
     const asked = waiting.shift();

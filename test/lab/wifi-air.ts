@@ -42,7 +42,16 @@ END
   for (const [at, point] of points.entries()) await startAccessPoint(vm, at + 1, point);
   await vm.sh(`
     mkdir -p /etc/NetworkManager/conf.d
-    printf '[main]\\nno-auto-default=*\\n[device]\\nwifi.scan-rand-mac-address=no\\n' >/etc/NetworkManager/conf.d/lab-air.conf
+    # How long NetworkManager waits for a network that is not there, and for an address: 25 and 45 s by itself.
+    cat >/etc/NetworkManager/conf.d/lab-air.conf <<'END'
+[main]
+no-auto-default=*
+[device]
+wifi.scan-rand-mac-address=no
+[connection]
+802-1x.auth-timeout=12
+ipv4.dhcp-timeout=12
+END
     systemctl start NetworkManager
     for try in $(seq 100); do nmcli -g GENERAL.STATE device show wlan0 2>/dev/null | grep -q '^30' && exit 0; sleep 0.2; done
     nmcli device >&2; exit 1`);

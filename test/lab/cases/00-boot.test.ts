@@ -78,7 +78,7 @@ describe('simulated GPIO', () => {
     expect(await vm.sh('gpioget pinctrl-bcm2711 17')).toBe('1\n');
     await chip.pull(17, 'pull-down');
     expect(await vm.sh('gpioget pinctrl-bcm2711 17')).toBe('0\n');
-    const driven = vm.sh('gpioset --mode=time --sec=5 pinctrl-bcm2711 17=1');
+    const driven = vm.sh('gpioset --mode=time --sec=2 pinctrl-bcm2711 17=1');
     expect(await chip.until(17, 1, 20_000)).toBeLessThan(20_000);
     await driven;
     await chip.until(17, 0, 5_000);

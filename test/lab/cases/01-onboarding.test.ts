@@ -6,7 +6,7 @@ import { pairVirtualPi } from '../../../cloud/src/phone/simulated-phone.ts';
 import { type BenchCloud, startBenchCloud } from '../../bench/bench-cloud.ts';
 import { eventually, temporaryHome } from '../../support/ares-process.ts';
 import { makeDevice } from '../lab-device.ts';
-import { startPhone } from '../phone.ts';
+import { connectPhone, startPhone } from '../phone.ts';
 import { Vm } from '../vm.ts';
 
 const home = temporaryHome();
@@ -27,10 +27,10 @@ afterAll(async () => {
 
 describe.each(['bluez', 'noble'] as const)('a phone with %s and an installed device', (central) => {
   it('BLE-01 pairs over the air with the code of the label only, claims, and reports; then the radio is off', async () => {
-    const machine = inject('labInstalled');
+    const machine = inject(central === 'noble' ? 'labWithPhone' : 'labInstalled');
     if (machine === null) throw new Error('this case needs the package');
     vm = await Vm.start(machine, { ports: [cloud.devicePort, cloud.mqttPort] });
-    const phone = await startPhone(vm, central);
+    const phone = await (central === 'noble' ? connectPhone(vm) : startPhone(vm, central));
     const device = await makeDevice(vm, cloud, { wifi: 'none' });
     await device.reaches('UNPROVISIONED');
 
@@ -45,7 +45,7 @@ describe.each(['bluez', 'noble'] as const)('a phone with %s and an installed dev
     const steps: string[] = [];
     const deviceUuid = await pairVirtualPi({
       link: await phone.connect(),
-      setupCode: await device.setupCode(),
+      setupCode: device.setupCode,
       client: cloud.owner,
       wifi: undefined,
       components: [{ componentType: 'cpu' }],

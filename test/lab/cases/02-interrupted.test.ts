@@ -7,7 +7,7 @@ import { pairVirtualPi } from '../../../cloud/src/phone/simulated-phone.ts';
 import { type BenchCloud, startBenchCloud } from '../../bench/bench-cloud.ts';
 import { temporaryHome } from '../../support/ares-process.ts';
 import { type LabDevice, makeDevice } from '../lab-device.ts';
-import { type LabPhone, startPhone } from '../phone.ts';
+import { connectPhone, type LabPhone } from '../phone.ts';
 import { Vm } from '../vm.ts';
 
 const home = temporaryHome();
@@ -17,11 +17,16 @@ let phone: LabPhone;
 let device: LabDevice;
 
 beforeAll(async () => {
-  const machine = inject('labInstalled');
+  const machine = inject('labWithPhone');
   if (machine === null) throw new Error('this case needs the package');
   cloud = await startBenchCloud({ home: join(home.path, 'cloud-home') });
   vm = await Vm.start(machine, { ports: [cloud.devicePort, cloud.mqttPort] });
-  phone = await startPhone(vm, 'noble');
+  phone = await connectPhone(vm);
+  // It is killed again and again.
+  await vm.sh(`
+    mkdir -p /run/systemd/system/ares-agent.service.d
+    printf '[Service]\\nRestartSec=1\\n' >/run/systemd/system/ares-agent.service.d/soon.conf
+    systemctl daemon-reload`);
   device = await makeDevice(vm, cloud, { wifi: 'none' });
   await device.reaches('UNPROVISIONED');
 });
@@ -36,7 +41,7 @@ afterAll(async () => {
 async function pair(onRunning: (step: ProvisioningStep) => void = () => {}): Promise<void> {
   await pairVirtualPi({
     link: await phone.connect(),
-    setupCode: await device.setupCode(),
+    setupCode: device.setupCode,
     client: cloud.owner,
     wifi: undefined,
     components: [{ componentType: 'cpu' }],
@@ -66,7 +71,7 @@ describe('a device whose pairing was disturbed can be claimed again', () => {
     for (const accident of ['', "kill -9 $(pgrep -f 'ares-agent.mjs child ble')"]) {
       const connection = await connectDevice({
         link: await phone.connect(),
-        setupCode: await device.setupCode(),
+        setupCode: device.setupCode,
         random: (length) => randomBytes(length),
       });
       await connection.identity();

@@ -49,7 +49,7 @@ async function pair(wifi: WifiSettings): Promise<readonly string[]> {
   const steps: string[] = [];
   await pairVirtualPi({
     link: await phone.connect(),
-    setupCode: await device.setupCode(),
+    setupCode: device.setupCode,
     client: cloud.owner,
     wifi,
     components: [{ componentType: 'cpu' }],
@@ -88,7 +88,7 @@ describe('a device without a cable', () => {
     const { randomBytes } = await import('node:crypto');
     const session = await connectDevice({
       link: await phone.connect(),
-      setupCode: await device.setupCode(),
+      setupCode: device.setupCode,
       random: (length) => randomBytes(length),
     });
     const { networks } = await session.wifiScan();

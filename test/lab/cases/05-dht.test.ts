@@ -36,7 +36,7 @@ describe.skipIf(machine === null)("a DHT22 by the kernel's own driver", () => {
     device = await startClaimedDevice(
       vm,
       [{ componentId: 1, componentType: 'dht22', pins: { data: 4 }, config: {} }],
-      { sampleIntervalMs: 1_000 },
+      { sampleIntervalMs: 1_000, operating: { batchAfterMs: 500 } },
     );
   });
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { makeGpioChip } from '../gpio-sim.ts';
 import { installLog } from '../layers/installed.ts';
-import { Vm } from '../vm.ts';
+import { GUEST_SHARE, Vm } from '../vm.ts';
 
 const deb = inject('labPackage');
 const machine = inject('labInstalled');
-const LATER = '/root/later.deb';
+const LATER = `${GUEST_SHARE}/later.deb`;
 
 describe.skipIf(machine === null)('the package, from apt to purge (skipped with ARES_DEB=none)', () => {
   let vm: Vm;
@@ -124,13 +124,13 @@ END
   it('is ended and started again by the watchdog when it hangs', async () => {
     await vm.sh(`
       mkdir -p /run/systemd/system/ares-agent.service.d
-      printf '[Service]\\nWatchdogSec=8\\n' >/run/systemd/system/ares-agent.service.d/short.conf
+      printf '[Service]\\nWatchdogSec=6\\nRestartSec=1\\n' >/run/systemd/system/ares-agent.service.d/short.conf
       systemctl daemon-reload
       systemctl restart ares-agent`);
     await isRunning();
     const before = await show('MainPID');
     // Longer than the limit: it is fed.
-    await vm.sh('sleep 12');
+    await vm.sh('sleep 8');
     expect(await show('MainPID')).toBe(before);
     await killed('STOP');
     await runsAgain(before);
@@ -161,7 +161,7 @@ END
 
   it('is upgraded by a later version: stopped first, the same device afterwards, running', async () => {
     const before = { identity: await identity(), pid: await show('MainPID') };
-    await vm.copyIn(laterVersion(deb!, work), LATER);
+    laterVersion(deb!, work, join(vm.share, 'later.deb'));
     await vm.sh(`dpkg -i ${LATER}`, { timeoutMs: 300_000 });
     await isRunning();
     expect(await vm.sh('dpkg -s ares-agent')).toContain('Version: 99.0.0');
@@ -203,7 +203,7 @@ END
 });
 
 /** The same package with a higher version number, its files not packed: an emulated machine unpacks them slowly. */
-function laterVersion(file: string, work: string): string {
+function laterVersion(file: string, work: string, later: string): void {
   const run = (script: string) => execFileSync('sh', ['-ec', script], { cwd: work });
   run(`
     ar x '${file}'
@@ -211,6 +211,5 @@ function laterVersion(file: string, work: string): string {
     sed -i 's/^Version:.*/Version: 99.0.0/' control/control
     tar -cJf control.tar.xz -C control .
     xz -d data.tar.xz
-    ar rc later.deb debian-binary control.tar.xz data.tar`);
-  return join(work, 'later.deb');
+    ar rc '${later}' debian-binary control.tar.xz data.tar`);
 }

@@ -7,7 +7,7 @@ import { readText, root } from '../../support/repository.ts';
 import { askAgentStatus } from '../agent-status.ts';
 import { command } from '../command.ts';
 import { makeGpioChip } from '../gpio-sim.ts';
-import { startPhone } from '../phone.ts';
+import { connectPhone } from '../phone.ts';
 import { GUEST_SHARE, Vm } from '../vm.ts';
 
 const home = temporaryHome();
@@ -29,7 +29,7 @@ const take = (start: string): string => {
 };
 
 it('the README puts the agent on a Pi, word for word but for names, radio and processor', async () => {
-  const machine = inject('labInstalled');
+  const machine = inject('labWithPhone');
   if (machine === null) throw new Error('this case needs the package');
   const env: Record<string, string> = { ARES_HOME: join(home.path, '.ares'), PORT: String(await freePort()) };
   const onComputer = (line: string) => command('sh', ['-c', line], { cwd: root, env });
@@ -53,7 +53,7 @@ it('the README puts the agent on a Pi, word for word but for names, radio and pr
   await makeGpioChip(vm);
   copyFileSync(join(home.path, '.ares/cloud/trust.json'), join(vm.share, 'trust.json'));
   const onPi = (line: string) => vm.sh(`cd ${GUEST_SHARE}; ${line.replace(/^sudo /, '')}`);
-  const phone = await startPhone(vm, 'noble');
+  const phone = await connectPhone(vm);
   stack.defer(async () => phone.close());
 
   const made = await onPi(take('sudo ares-agent factory-init'));
