@@ -1,24 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { createSessionWatch } from './accounts/session-watch.ts';
 import { auditRoutes } from './audit/routes.ts';
-import { claimsRoutes } from './claims/routes.ts';
-import { createClaimsService } from './claims/service.ts';
-import { claimsDefaults } from './claims/types.ts';
-import { componentRoutes } from './components/routes.ts';
-import { createComponentService } from './components/service.ts';
 import { type Accounts, accountHandlers, createAccounts } from './compose-accounts.ts';
+import { createDeviceHandlers } from './compose-devices.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
-import { serverNames } from './compose-sessions.ts';
 import { createKeyHandlers } from './compose-keys.ts';
 import { chooseRateLimiters } from './compose-redis.ts';
+import { serverNames } from './compose-sessions.ts';
 import { createChallenges } from './credentials/challenges.ts';
 import { createRecoveryService } from './credentials/recovery-service.ts';
 import { credentialsRoutes } from './credentials/routes.ts';
 import { createCredentialsService } from './credentials/service.ts';
 import { createSigningQueue } from './credentials/signing-queue.ts';
 import { credentialsDefaults } from './credentials/types.ts';
-import { deviceRoutes } from './devices/routes.ts';
-import { createDeviceService } from './devices/service.ts';
 import { docsAssets } from './docs/assets.ts';
 import { createHttpApp, type StaticAssets } from './http/app.ts';
 import type { Handlers } from './http/handlers.ts';
@@ -52,6 +46,7 @@ export interface LiveParts {
     | 'sendCommand'
     | 'listCommands'
     | 'changeWifi'
+    | 'appCertificate'
   >;
   readonly componentsChanged: ComponentsChangedPublisher;
   readonly health: HealthChecks;
@@ -139,11 +134,10 @@ async function createHandlers(
   const apiHosts = [new URL(deviceApiUrl).host];
   const common = { database, clock, random, newUuid, log, orders, challenges, apiHosts };
 
-  const components = createComponentService({ ...common, publisher: live.componentsChanged });
-  const devices = createDeviceService({ ...common, variants: components });
   const release = createReleaseService({ ...common, broker: live.broker });
   release.start();
   stack.defer(() => release.stop());
+  const devices = createDeviceHandlers(foundation, { publisher: live.componentsChanged, release });
   const signing = createSigningQueue({ authority, clock });
   const credentials = createCredentialsService({
     ports: { ...common, authority, signing, secrets, certificates },
@@ -157,9 +151,7 @@ async function createHandlers(
   const routes: Handlers = {
     ...serviceRoutes({ health: live.health, closing, version: VERSION }),
     ...accountHandlers(foundation, accounts, release, stack),
-    ...deviceRoutes(devices),
-    ...componentRoutes(components),
-    ...claimsRoutes(createClaimsService({ ...common, config: { ...claimsDefaults, deviceApiUrl } })),
+    ...devices.routes,
     ...credentialsRoutes({
       challenges,
       credentials,
@@ -172,7 +164,7 @@ async function createHandlers(
     ...createKeyHandlers(foundation),
     ...live.handlers,
   };
-  return { routes, devices };
+  return { routes, devices: devices.devices };
 }
 
 /** Without its files the cloud is still of use: the CLI and apps need no panel. */

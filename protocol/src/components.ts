@@ -33,6 +33,17 @@ export const componentTypeDefinitionSchema = z.strictObject({
 });
 export type ComponentTypeDefinition = z.infer<typeof componentTypeDefinitionSchema>;
 
+/** What of a component type may be edited: all but its name. */
+export const componentTypeChangeSchema = z.omit(componentTypeDefinitionSchema, { componentType: true });
+export type ComponentTypeChange = z.infer<typeof componentTypeChangeSchema>;
+
+/** A component type as the catalogue shows it. */
+export const catalogueEntrySchema = z.extend(componentTypeDefinitionSchema, {
+  /** Comes with Ares and is read-only. */
+  builtIn: z.boolean(),
+});
+export type CatalogueEntry = z.infer<typeof catalogueEntrySchema>;
+
 /** A component as attached to a device; `pins` maps the role to the BCM number of the line. */
 export const attachedComponentSchema = z.strictObject({
   componentId: componentIdSchema,

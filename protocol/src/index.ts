@@ -3,6 +3,8 @@ export {
   type AttachedComponent,
   attachedComponentSchema,
   builtInComponentTypes,
+  type CatalogueEntry,
+  type ComponentTypeChange,
   type ComponentTypeDefinition,
   componentTypeDefinitionSchema,
   type MetricDefinition,

@@ -267,7 +267,10 @@ export function createPanelWorld() {
       return { status: 200, body: found.device };
     },
     listComponents: async (request) => ({ status: 200, body: { items: mine(request).components } }),
-    listComponentTypes: async () => ({ status: 200, body: { items: builtInComponentTypes } }),
+    listComponentTypes: async () => ({
+      status: 200,
+      body: { items: builtInComponentTypes.map((type) => ({ ...type, builtIn: true })), nextCursor: null },
+    }),
     async attachComponent(request) {
       const found = mine(request);
       const component = { componentId: nextComponentId, ...(request.body as Omit<Component, 'componentId'>) };

@@ -14,6 +14,9 @@ export interface AuditEntry {
     | 'claim'
     | 'certificate'
     | 'command'
+    | 'hardware-variant'
+    | 'pin-rule'
+    | 'alert'
     | 'device-key'
     | 'offline-token';
   readonly objectId: string;

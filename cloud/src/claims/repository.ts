@@ -40,6 +40,7 @@ export async function insertClaim(
     id: string;
     deviceId: number;
     userId: number;
+    askedBy: number | null;
     nonceHash: Buffer;
     identityKeyHash: string;
     at: Date;
@@ -52,6 +53,7 @@ export async function insertClaim(
       id: claim.id,
       device_id: claim.deviceId,
       user_id: claim.userId,
+      asked_by: claim.askedBy,
       nonce_hash: claim.nonceHash,
       identity_key_hash: claim.identityKeyHash,
       created_at: claim.at,

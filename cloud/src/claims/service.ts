@@ -21,7 +21,13 @@ export interface ClaimsService {
    */
   claim(
     request: ClaimRequest,
-    by: { readonly userId: number; readonly source: string },
+    by: {
+      /** Who becomes the owner. */
+      readonly userId: number;
+      /** The administrator who asks in his place; the tries are counted for him then. */
+      readonly asked?: { readonly byUserId: number; readonly forUserUuid: string };
+      readonly source: string;
+    },
   ): Promise<PendingClaim>;
 }
 
@@ -98,9 +104,9 @@ export function createClaimsService(options: {
   }
 
   return {
-    async claim(request, { userId, source }) {
+    async claim(request, { userId, asked, source }) {
       const nowMs = clock.now();
-      await assertQuota(userId, nowMs);
+      await assertQuota(asked?.byUserId ?? userId, nowMs);
       const device = await findDevice(request, userId, nowMs);
       const { nonce, hash } = drawNonce(random);
       const expiresAt = new Date(nowMs + NONCE_LIFETIME_MS);
@@ -110,17 +116,21 @@ export function createClaimsService(options: {
           id: claimId,
           deviceId: device.id,
           userId,
+          askedBy: asked?.byUserId ?? null,
           nonceHash: hash,
           identityKeyHash: request.identityKeyHash,
           at: new Date(nowMs),
           expiresAt,
         });
         await writeAudit(trx, {
-          actorUserId: userId,
-          action: 'claim.ask',
+          actorUserId: asked?.byUserId ?? userId,
+          action: asked === undefined ? 'claim.ask' : 'device.bind',
           objectType: 'claim',
           objectId: claimId,
-          detail: { deviceUuid: device.device_uuid },
+          detail: {
+            deviceUuid: device.device_uuid,
+            ...(asked !== undefined && { userId: asked.forUserUuid }),
+          },
           source,
         });
       });

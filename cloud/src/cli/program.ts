@@ -2,17 +2,20 @@ import { Command, Option } from 'commander';
 import { adminCommands } from './commands/admin.ts';
 import { auditCommands } from './commands/audit.ts';
 import { backupCommands } from './commands/backup.ts';
+import { pinRuleCommands, variantCommands } from './commands/catalogue.ts';
 import { certificateCommands } from './commands/certificates.ts';
 import { componentCommands } from './commands/component.ts';
 import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
 import { documentCommands } from './commands/documents.ts';
 import { keyCommands } from './commands/keys.ts';
+import { mockCommands } from './commands/mock.ts';
 import { offlineTokenCommands } from './commands/offline-token.ts';
 import { pairCommand } from './commands/pair.ts';
-import { mockCommands } from './commands/mock.ts';
+import { rolesCommand } from './commands/roles.ts';
 import { seedCommand } from './commands/seed.ts';
 import { simulateCommand } from './commands/simulate.ts';
+import { alertCommands } from './commands/supervision.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
 import { type CliSession, type Role, signIn } from './session.ts';
 
@@ -45,6 +48,9 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   credentialsCommand(program, context);
   deviceCommands(program, context);
   componentCommands(program, context);
+  variantCommands(program, context);
+  pinRuleCommands(program, context);
+  alertCommands(program, context);
   telemetryCommand(program, context);
   pairCommand(program, context);
   simulateCommand(program, context);
@@ -57,5 +63,6 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   backupCommands(program, context);
   certificateCommands(program, context);
   documentCommands(program);
+  rolesCommand(program, context);
   return program;
 }

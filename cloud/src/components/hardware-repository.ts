@@ -8,22 +8,37 @@ export const hardwareRepository = {
     queries: Queries,
     variant: { readonly hardwareVersion: string; readonly hardwareVariant: string },
   ): Promise<number> {
-    const key = { hardware_version: variant.hardwareVersion, hardware_variant: variant.hardwareVariant };
+    const made = await hardwareRepository.insertVariant(queries, variant);
+    if (made !== undefined) return made;
+    const known = await queries
+      .selectFrom('hardware_variants')
+      .select('id')
+      .where('hardware_version', '=', variant.hardwareVersion)
+      .where('hardware_variant', '=', variant.hardwareVariant)
+      .executeTakeFirstOrThrow();
+    return known.id;
+  },
+
+  /** The new variant's row, or `undefined` when it is known. */
+  async insertVariant(
+    queries: Queries,
+    variant: {
+      readonly hardwareVersion: string;
+      readonly hardwareVariant: string;
+      readonly description?: string | null;
+    },
+  ): Promise<number | undefined> {
     const made = await queries
       .insertInto('hardware_variants')
-      .values(key)
+      .values({
+        hardware_version: variant.hardwareVersion,
+        hardware_variant: variant.hardwareVariant,
+        description: variant.description ?? null,
+      })
       .onConflict((conflict) => conflict.doNothing())
       .returning('id')
       .executeTakeFirst();
-    if (made === undefined) {
-      const known = await queries
-        .selectFrom('hardware_variants')
-        .select('id')
-        .where('hardware_version', '=', key.hardware_version)
-        .where('hardware_variant', '=', key.hardware_variant)
-        .executeTakeFirstOrThrow();
-      return known.id;
-    }
+    if (made === undefined) return undefined;
     const types = await queries.selectFrom('supported_components').select('definition').execute();
     await addPinRules(queries, [made.id], anyHeaderPin(types.map(({ definition }) => definition)));
     return made.id;

@@ -1,6 +1,6 @@
 import type { AttachedComponent, ComponentTypeDefinition } from '@ares/protocol';
 import type { Queries } from '../ports/database.ts';
-import type { NewComponent } from './types.ts';
+import type { ComponentEdit, NewComponent } from './types.ts';
 
 /** The catalogue and what is attached. */
 export const componentRepository = {
@@ -106,6 +106,34 @@ export const componentRepository = {
       .returning('id')
       .executeTakeFirstOrThrow();
     return id;
+  },
+
+  /** @returns the version of its edits; `undefined` when it is not there */
+  async version(
+    queries: Queries,
+    component: { readonly assignmentId: number; readonly componentId: number },
+  ): Promise<number | undefined> {
+    const row = await queries
+      .selectFrom('attached_components')
+      .select('version')
+      .where('id', '=', component.componentId)
+      .where('assignment_id', '=', component.assignmentId)
+      .where('detached_at', 'is', null)
+      .executeTakeFirst();
+    return row?.version;
+  },
+
+  /** Changes what is given. */
+  async edit(queries: Queries, componentId: number, { name, config }: ComponentEdit): Promise<void> {
+    await queries
+      .updateTable('attached_components')
+      .set((column) => ({
+        version: column('version', '+', 1),
+        ...(name !== undefined && { name }),
+        ...(config !== undefined && { config: JSON.stringify(config) }),
+      }))
+      .where('id', '=', componentId)
+      .execute();
   },
 
   /** @returns the type of what was detached */

@@ -1,7 +1,6 @@
 import {
   type AttachedComponent,
   builtInComponentTypes,
-  type ComponentTypeDefinition,
   checkPins,
   type PinProblem,
   ProblemError,
@@ -10,12 +9,13 @@ import type { DeviceComponents } from '@ares/protocol/http/device';
 import type { Caller } from '../accounts/types.ts';
 import { writeAudit } from '../audit/audit-log.ts';
 import type { DeviceAccess } from '../devices/types.ts';
+import { assertMatch, type IfMatch } from '../http/conditional.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ComponentsChangedPublisher } from '../ports/components-changed.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
 import { hardwareRepository } from './hardware-repository.ts';
 import { componentRepository } from './repository.ts';
-import type { NewComponent } from './types.ts';
+import type { ComponentEdit, NewComponent } from './types.ts';
 
 /** What one device's answer may hold; the device refuses more. */
 const MAX_COMPONENTS = 64;
@@ -25,7 +25,7 @@ type Change = { readonly caller: Caller; readonly access: DeviceAccess; readonly
 
 export type ComponentService = ReturnType<typeof createComponentService>;
 
-/** The catalogue of component types and the components attached to devices. */
+/** The components attached to devices. Changes of one device come one after another, under the lock of its row. */
 export function createComponentService(ports: {
   readonly database: CloudDatabase;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ export function createComponentService(ports: {
   /** Runs a change under the lock of the device, with revision, audit row and notice; then tells the device. */
   const change = async <T>(
     { caller, access, source }: Change,
-    action: 'component.attach' | 'component.detach',
+    action: 'component.attach' | 'component.update' | 'component.detach',
     run: (trx: Queries, assignmentId: number) => Promise<{ componentId: number; result: T }>,
   ): Promise<T> => {
     const { deviceUuid } = access;
@@ -79,42 +79,13 @@ export function createComponentService(ports: {
     /** The row of a hardware variant, made when it is new; for who registers devices. */
     ensureVariant: hardwareRepository.ensureVariant,
 
-    types: (): Promise<ComponentTypeDefinition[]> => componentRepository.types(db),
-
-    /** @throws {ProblemError} CONFLICT when the type is known */
-    async addType(input: {
-      readonly caller: Caller;
-      readonly definition: ComponentTypeDefinition;
-      readonly source: string;
-    }): Promise<void> {
-      const { definition } = input;
-      await db.transaction().execute(async (trx) => {
-        if (!(await componentRepository.saveType(trx, definition, false))) {
-          throw new ProblemError(
-            'CONFLICT',
-            `The component type ${definition.componentType} is in the catalogue already: choose another name.`,
-          );
-        }
-        await hardwareRepository.allowEverywhere(trx, definition);
-        await writeAudit(trx, {
-          actorUserId: input.caller.userId,
-          action: 'component-type.add',
-          objectType: 'component-type',
-          objectId: definition.componentType,
-          source: input.source,
-        });
-      });
-    },
-
     list: async ({ assignmentId }: DeviceAccess): Promise<AttachedComponent[]> =>
       assignmentId === null ? [] : componentRepository.attached(db, assignmentId),
 
     /** @throws {ProblemError} NOT_FOUND, PIN_CONFLICT, PIN_NOT_ALLOWED, PIN_RESERVED, INVALID_REQUEST, CONFLICT */
     attach(input: Change & { readonly component: NewComponent }): Promise<AttachedComponent> {
       const { access, component } = input;
-      if (Buffer.byteLength(JSON.stringify(component.config)) > MAX_CONFIG_BYTES) {
-        throw new ProblemError('INVALID_REQUEST', `config is larger than ${MAX_CONFIG_BYTES} bytes.`);
-      }
+      assertSmall(component.config);
       return change(input, 'component.attach', async (trx, assignmentId) => {
         const place = { deviceId: access.deviceId, assignmentId };
         const componentId = await componentRepository.attach(trx, place, component);
@@ -142,12 +113,47 @@ export function createComponentService(ports: {
     },
 
     /** @throws {ProblemError} NOT_FOUND */
+    async get(
+      access: DeviceAccess,
+      componentId: number,
+    ): Promise<{ component: AttachedComponent; version: number }> {
+      const { assignmentId } = access;
+      const found = assignmentId === null ? [] : await componentRepository.attached(db, assignmentId);
+      const component = found.find((one) => one.componentId === componentId);
+      const version =
+        component && (await componentRepository.version(db, { assignmentId: assignmentId!, componentId }));
+      if (component === undefined || version === undefined) throw noComponent(componentId);
+      return { component, version };
+    },
+
+    /** @throws {ProblemError} NOT_FOUND, INVALID_REQUEST, PRECONDITION_FAILED */
+    edit(
+      input: Change & {
+        readonly componentId: number;
+        readonly edit: ComponentEdit;
+        readonly ifMatch: IfMatch;
+      },
+    ): Promise<{ component: AttachedComponent; version: number }> {
+      const { componentId, edit, ifMatch } = input;
+      if (edit.config !== undefined) assertSmall(edit.config);
+      return change(input, 'component.update', async (trx, assignmentId) => {
+        const version = await componentRepository.version(trx, { assignmentId, componentId });
+        if (version === undefined) throw noComponent(componentId);
+        assertMatch(ifMatch, version);
+        await componentRepository.edit(trx, componentId, edit);
+        const components = await componentRepository.attached(trx, assignmentId);
+        const component = components.find((one) => one.componentId === componentId)!;
+        return { componentId, result: { component, version: version + 1 } };
+      });
+    },
+
+    /** @throws {ProblemError} NOT_FOUND */
     detach(input: Change & { readonly componentId: number }): Promise<void> {
       const { componentId } = input;
       return change(input, 'component.detach', async (trx, assignmentId) => {
         const at = new Date(clock.now());
         if (!(await componentRepository.detach(trx, { assignmentId, componentId, at }))) {
-          throw new ProblemError('NOT_FOUND', `The device has no component ${componentId}.`);
+          throw noComponent(componentId);
         }
         return { componentId, result: undefined };
       });
@@ -183,6 +189,15 @@ export function createComponentService(ports: {
         }),
   };
 }
+
+/** @throws {ProblemError} INVALID_REQUEST */
+function assertSmall(config: Record<string, unknown>): void {
+  if (Buffer.byteLength(JSON.stringify(config)) <= MAX_CONFIG_BYTES) return;
+  throw new ProblemError('INVALID_REQUEST', `config is larger than ${MAX_CONFIG_BYTES} bytes.`);
+}
+
+const noComponent = (componentId: number) =>
+  new ProblemError('NOT_FOUND', `The device has no component ${componentId}.`);
 
 function toProblemError({ code, detail }: PinProblem): ProblemError {
   switch (code) {

@@ -116,8 +116,14 @@ async function lastNumber({ trx, device }: Begin): Promise<number> {
   return last ?? 0;
 }
 
-/** The same owner claims again: what is wired to the board stays attached, under the same ids. */
+/** The same owner claims again: what is wired to the board stays attached, under the same ids, and shared as it was. */
 async function keepWiring({ trx }: Begin, from: number, to: number): Promise<void> {
+  await trx.updateTable('shares').set({ assignment_id: to }).where('assignment_id', '=', from).execute();
+  await trx
+    .updateTable('assignment_viewers')
+    .set({ assignment_id: to })
+    .where('assignment_id', '=', from)
+    .execute();
   await trx
     .updateTable('attached_components')
     .set({ assignment_id: to })

@@ -52,7 +52,12 @@ export function createRecoveryService(options: {
         await dropSecret(trx, assignment.id);
         await trx
           .updateTable('devices')
-          .set({ life_cycle: device.life_cycle === 'BLOCKED' ? 'BLOCKED' : 'RECOVERY_NEEDED' })
+          .set(
+            // A blocked one stays blocked, and needs recovery when it is let in again.
+            device.life_cycle === 'BLOCKED'
+              ? { life_cycle_before_block: 'RECOVERY_NEEDED' }
+              : { life_cycle: 'RECOVERY_NEEDED' },
+          )
           .where('id', '=', device.id)
           .execute();
         await recordSecurityEvent(trx, { deviceId: device.id, code: 'CREDENTIALS_REVOKED' });

@@ -79,6 +79,19 @@ export const deviceRepository = {
     return row && toView(row);
   },
 
+  /** What a claim has to name; `identityKeyHash` is `null` while only the serial is registered. */
+  async findIdentity(
+    queries: Queries,
+    caller: Caller,
+    deviceUuid: string,
+  ): Promise<{ cpuSerial: string; identityKeyHash: string | null } | undefined> {
+    const row = await visibleTo(queries, caller)
+      .where('d.device_uuid', '=', deviceUuid)
+      .select(['d.cpu_serial', 'd.identity_key_hash'])
+      .executeTakeFirst();
+    return row && { cpuSerial: row.cpu_serial, identityKeyHash: row.identity_key_hash };
+  },
+
   /** Locks the device's row until the transaction ends. */
   async lockVersion(queries: Queries, deviceId: number): Promise<number> {
     const { version } = await queries

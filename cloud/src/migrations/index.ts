@@ -7,6 +7,7 @@ import * as keys from './0005-keys.ts';
 import * as telemetry from './0006-telemetry.ts';
 import * as auditChain from './0007-audit-chain.ts';
 import * as idempotency from './0010-idempotency.ts';
+import * as sharesByAddress from './0011-shares-by-address.ts';
 
 /** Forward only, in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -18,4 +19,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-telemetry': telemetry,
   '0007-audit-chain': auditChain,
   '0010-idempotency': idempotency,
+  '0011-shares-by-address': sharesByAddress,
 };

@@ -22,25 +22,32 @@ export async function revokeCertificates(
   return rows.length;
 }
 
-/** What a revocation list has to name: revoked, or superseded and past its overlap; never what has expired. */
+/**
+ * What a revocation list has to name: revoked, or superseded and past its overlap, or of a device that is blocked, as
+ * long as it is; never what has expired.
+ */
 export async function listRevoked(queries: Queries, now: Date): Promise<readonly RevokedCertificate[]> {
   const rows = await queries
-    .selectFrom('certificates')
-    .select(['serial', 'status', 'revoked_at', 'superseded_until', 'revocation_reason'])
-    .where('not_after', '>', now)
+    .selectFrom('certificates as c')
+    .innerJoin('devices as d', 'd.id', 'c.device_id')
+    .select(['c.serial', 'c.status', 'c.revoked_at', 'c.superseded_until', 'c.revocation_reason'])
+    .where('c.not_after', '>', now)
     .where((is) =>
       is.or([
-        is('status', '=', 'REVOKED'),
-        is.and([is('status', '=', 'SUPERSEDED'), is('superseded_until', '<=', now)]),
+        is('c.status', '=', 'REVOKED'),
+        is.and([is('c.status', '=', 'SUPERSEDED'), is('c.superseded_until', '<=', now)]),
+        is('d.life_cycle', '=', 'BLOCKED'),
       ]),
     )
-    .orderBy('serial')
+    .orderBy('c.serial')
     .execute();
-  return rows.map((row) =>
-    row.status === 'REVOKED'
-      ? { serial: row.serial, at: row.revoked_at ?? now, reason: asReason(row.revocation_reason) }
-      : { serial: row.serial, at: row.superseded_until ?? now, reason: 'superseded' },
-  );
+  return rows.map(({ serial, status, revoked_at, superseded_until, revocation_reason }) => {
+    if (status === 'REVOKED') return { serial, at: revoked_at ?? now, reason: asReason(revocation_reason) };
+    if (superseded_until !== null && superseded_until <= now) {
+      return { serial, at: superseded_until, reason: 'superseded' };
+    }
+    return { serial, at: now, reason: 'privilegeWithdrawn' };
+  });
 }
 
 const REASONS: readonly RevocationReason[] = [

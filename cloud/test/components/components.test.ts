@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
+import { hearNotices } from '../support/notices.ts';
 import { until } from '../support/quiet.ts';
 
 let world: HttpWorld;
@@ -22,12 +23,7 @@ const attach = (componentType: string, pins: Record<string, number> = {}, extra:
 
 describe('attaching a component', () => {
   it('shows it to owner and device, raises the revision and tells the device', async () => {
-    const heard: string[] = [];
-    let stop = () => {};
-    // The listening connection says by `missed` that it is up; a notice before that would not be heard.
-    await new Promise<void>((up) => {
-      stop = world.database.listen('device', ({ deviceUuid }) => heard.push(deviceUuid), up);
-    });
+    const { heard, stop } = await hearNotices(world.database, 'device', { deviceUuid: 'probe' });
     const pump = await attach('pump', { line: 17 }, { name: 'Tomatoes', config: { safe: 0 } });
     expect(pump).toEqual({
       componentId: expect.any(Number),
@@ -48,7 +44,7 @@ describe('attaching a component', () => {
       { deviceUuid: device.deviceUuid, revision: 1 },
       { deviceUuid: device.deviceUuid, revision: 2 },
     ]);
-    await until(() => heard.includes(device.deviceUuid), 'the notice');
+    await until(() => heard.some(({ deviceUuid }) => deviceUuid === device.deviceUuid), 'the notice');
     stop();
   });
 
@@ -192,7 +188,7 @@ describe('the catalogue', () => {
 
   it('takes a type of a developer, once, and boards that are known may carry it', async () => {
     const developer = await world.person(['developer']);
-    expect(await developer.client.addComponentType({ body: valve })).toEqual(valve);
+    expect(await developer.client.addComponentType({ body: valve })).toEqual({ ...valve, builtIn: false });
     await expect(developer.client.addComponentType({ body: valve })).rejects.toMatchObject({
       code: 'CONFLICT',
     });

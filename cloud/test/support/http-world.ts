@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,10 +10,7 @@ import { accountRoutes } from '../../src/accounts/routes.ts';
 import type { RoleName } from '../../src/accounts/types.ts';
 import { openFileSecretStore } from '../../src/adapters/file-secret-store.ts';
 import { memoryRateLimiters } from '../../src/adapters/memory-rate-limiters.ts';
-import { componentRoutes } from '../../src/components/routes.ts';
-import { createComponentService } from '../../src/components/service.ts';
-import { deviceRoutes } from '../../src/devices/routes.ts';
-import { createDeviceService } from '../../src/devices/service.ts';
+import { createDeviceHandlers } from '../../src/compose-devices.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import type { Handlers, RequestContext } from '../../src/http/handlers.ts';
 import { type ListenerTimes, listenPublic } from '../../src/http/listener.ts';
@@ -39,6 +36,8 @@ export type HttpWorld = Awaited<ReturnType<typeof httpWorld>>;
 export async function httpWorld(
   options: {
     readonly handlers?: Partial<Handlers>;
+    /** Nothing but the service's own routes has a handler: what is reached was let through. */
+    readonly policiesOnly?: boolean;
     readonly limits?: Partial<LimitConfig>;
     readonly accounts?: AccountsOptions;
     readonly times?: ListenerTimes;
@@ -52,12 +51,15 @@ export async function httpWorld(
   const secrets = await openFileSecretStore({ dir: await mkdtemp(join(tmpdir(), 'ares-http-')) });
   const world = createAccountsWorld({ database, secrets, clock, log }, options.accounts);
   const { service: accounts, tokens, sessionWatch } = world;
+  const released: { readonly deviceUuid: string }[] = [];
   const published: { deviceUuid: string; revision: number }[] = [];
   const publisher = {
     publish: async (change: { deviceUuid: string; revision: number }) => void published.push(change),
   };
-  const components = createComponentService({ database, clock, publisher });
-  const devices = createDeviceService({ database, clock, variants: components });
+  const { devices, components, routes } = createDeviceHandlers(
+    { database, clock, random: randomBytes, newUuid: randomUUID, deviceApiUrl: 'https://devices.test:8443' },
+    { publisher, release: { release: async (device) => void released.push(device) } },
+  );
   /** Requests that reached a handler that is not real here. */
   const reached: { route: RouteId; context: RequestContext }[] = [];
   const stubs = Object.fromEntries(
@@ -71,10 +73,11 @@ export async function httpWorld(
   ) as unknown as Handlers;
   const handlers: Handlers = {
     ...stubs,
-    ...accountRoutes(world),
-    ...administrationRoutes(world.administration),
-    ...deviceRoutes(devices),
-    ...componentRoutes(components),
+    ...(options.policiesOnly !== true && {
+      ...accountRoutes(world),
+      ...administrationRoutes(world.administration),
+      ...routes,
+    }),
     ...serviceRoutes({
       health: { database: database.healthy, broker: () => true, stateStore: () => true },
       version: '0.0.0',
@@ -116,6 +119,8 @@ export async function httpWorld(
     components,
     reached,
     published,
+    /** Devices that were given away. */
+    released,
     closing,
     listener,
     /** A new account, signed in. */

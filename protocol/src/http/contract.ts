@@ -1,5 +1,7 @@
 import { accountRoutes } from './routes/accounts.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { bindingRoutes } from './routes/bindings.ts';
+import { catalogueRoutes } from './routes/catalogue.ts';
 import { claimRoutes } from './routes/claims.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { componentRoutes } from './routes/components.ts';
@@ -9,6 +11,8 @@ import { keyRoutes } from './routes/keys.ts';
 import { liveRoutes } from './routes/live.ts';
 import { offlineTokenRoutes } from './routes/offline-tokens.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sharingRoutes } from './routes/sharing.ts';
+import { supervisionRoutes } from './routes/supervision.ts';
 import { userRoutes } from './routes/users.ts';
 
 /** Every route of the HTTP API. Server validation, the typed client and OpenAPI come from here. */
@@ -17,6 +21,9 @@ export const contract = {
   ...accountRoutes,
   ...userRoutes,
   ...deviceRoutes,
+  ...sharingRoutes,
+  ...bindingRoutes,
+  ...supervisionRoutes,
   ...claimRoutes,
   ...deviceApiRoutes,
   ...liveRoutes,
@@ -24,6 +31,7 @@ export const contract = {
   ...offlineTokenRoutes,
   ...commandRoutes,
   ...componentRoutes,
+  ...catalogueRoutes,
   ...auditRoutes,
 } as const;
 

@@ -4,6 +4,7 @@ export { type Contract, contract, type RouteId } from './contract.ts';
 export { allItems } from './paging.ts';
 export { openApiDocument } from './openapi.ts';
 export { type Policy, policies, policyRule, type Role, roles } from './policies.ts';
+export { rolesDocument } from './roles-document.ts';
 export {
   type AnswerOf,
   type BodyInputOf,

@@ -1,3 +1,4 @@
+import { allItems } from '@ares/protocol/http';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { findDevice } from '../find-device.ts';
@@ -70,6 +71,32 @@ export function componentCommands(program: Command, context: CliContext): void {
     );
 
   component
+    .command('edit <id> <componentId>')
+    .description('rename a component or change the settings of its driver')
+    .option('--name <name>', 'what people call it; empty takes the name away')
+    .option('--config <json>', 'all settings of its driver', settings)
+    .action(
+      async (
+        id: string,
+        componentId: string,
+        { name, config }: { name?: string; config?: Record<string, unknown> },
+      ) => {
+        if (name === undefined && config === undefined) throw new CliError('Give --name or --config.');
+        const { client } = await context.signIn();
+        const { deviceUuid } = await findDevice(client, id);
+        const edited = await client.updateComponent({
+          params: { id: deviceUuid, componentId },
+          body: {
+            ...(name !== undefined && { name: name === '' ? null : name }),
+            ...(config !== undefined && { config }),
+          },
+        });
+        if (context.json()) return printJson(edited);
+        console.log(`Component ${edited.componentId} is changed. The device loads it now.`);
+      },
+    );
+
+  component
     .command('remove <id> <componentId>')
     .description('detach a component')
     .action(async (id: string, componentId: string) => {
@@ -85,7 +112,7 @@ export function componentCommands(program: Command, context: CliContext): void {
     .description('the catalogue')
     .action(async () => {
       const { client } = await context.signIn();
-      const { items } = await client.listComponentTypes();
+      const items = await allItems((cursor) => client.listComponentTypes({ query: { cursor, limit: 200 } }));
       if (context.json()) return printJson({ items });
       const rows = items.map(({ componentType, kind, pinRoles, metrics, actions }) => ({
         type: componentType,

@@ -6,32 +6,20 @@ import { readEvents } from '../event-stream.ts';
 import { findDevice } from '../find-device.ts';
 import { parseDuration, printJson, printRows, valueText } from '../output.ts';
 import type { CliContext } from '../program.ts';
+import { bindingCommands } from './bindings.ts';
+import { deviceListCommand } from './device-list.ts';
 import { openSecretInput } from './secret-input.ts';
+import { sharingCommands } from './sharing.ts';
+import { interventionCommands } from './supervision.ts';
 
 /** `ares device …` */
 export function deviceCommands(program: Command, context: CliContext): void {
   const device = program.command('device').description('devices, their state and commands');
 
-  device
-    .command('list')
-    .description('devices that you own; all of them with --as administrator')
-    .action(async () => {
-      const { client } = await context.signIn();
-      const { items } = await client.listDevices();
-      const rows = items.map(
-        ({ deviceUuid, nickname, lifeCycle, presence, hardwareVersion, lastSeen, role }) => ({
-          id: deviceUuid,
-          nickname,
-          state: lifeCycle,
-          presence,
-          hardware: hardwareVersion,
-          lastSeen,
-          role,
-        }),
-      );
-      if (context.json()) return printJson({ items });
-      printRows(rows, 'No devices yet. Pair one: npm run ares -- pair --help');
-    });
+  deviceListCommand(device, context);
+  sharingCommands(device, context);
+  bindingCommands(device, context);
+  interventionCommands(device, context);
 
   device
     .command('state <id>')

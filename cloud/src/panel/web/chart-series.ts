@@ -72,7 +72,10 @@ export interface ChartPlan {
 const SHORTEST_GAP_MS = 90_000;
 
 /** Which charts a component gets: one per unit of a sensor, none for what has no unit. */
-export function planCharts(componentId: number, type: ComponentType): ChartPlan[] {
+export function planCharts(
+  componentId: number,
+  type: Pick<ComponentType, 'kind' | 'metrics' | 'sampleIntervalMs'>,
+): ChartPlan[] {
   const byUnit = Map.groupBy(
     type.kind === 'sensor' ? type.metrics.filter(({ unit }) => unit !== '1') : [],
     ({ unit }) => unit,

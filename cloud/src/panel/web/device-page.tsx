@@ -1,3 +1,4 @@
+import { allItems } from '@ares/protocol/http';
 import { useEffect, useState } from 'preact/hooks';
 import { AttachForm } from './attach-form.tsx';
 import { Charts } from './charts.tsx';
@@ -61,9 +62,9 @@ function Known({ device, state }: { readonly device: Device; readonly state: Sta
       const params = { id: deviceUuid };
       const [components, types] = await Promise.all([
         panel.client.listComponents({ params }),
-        panel.client.listComponentTypes(),
+        allItems((cursor) => panel.client.listComponentTypes({ query: { cursor, limit: 200 } })),
       ]);
-      setWiring({ components: components.items, types: types.items });
+      setWiring({ components: components.items, types });
       setProblem(undefined);
     } catch (error) {
       setProblem(problemText(error));

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { componentTypeDefinitionSchema } from '../../components.ts';
 import { defineRoute, PUBLIC } from '../route.ts';
-import { component, deviceParams, list, newComponent, shared, uuid } from '../schemas.ts';
+import { component, deviceParams, list, newComponent, uuid } from '../schemas.ts';
 
-/** Components and their catalogue. */
+const componentParams = z.strictObject({ id: uuid, componentId: z.coerce.number().int().positive() });
+
+/** Components of devices. */
 export const componentRoutes = {
   listComponents: defineRoute({
     id: 'listComponents',
@@ -28,6 +29,34 @@ export const componentRoutes = {
     success: { 201: component },
     problems: ['NOT_FOUND', 'PIN_CONFLICT', 'PIN_NOT_ALLOWED', 'PIN_RESERVED'],
   }),
+  getComponent: defineRoute({
+    id: 'getComponent',
+    method: 'GET',
+    path: '/api/components/devices/{id}/components/{componentId}',
+    summary: 'One component',
+    policy: 'reader',
+    listeners: PUBLIC,
+    params: componentParams,
+    etag: true,
+    success: { 200: component },
+    problems: ['NOT_FOUND'],
+  }),
+  updateComponent: defineRoute({
+    id: 'updateComponent',
+    method: 'PUT',
+    path: '/api/components/devices/{id}/components/{componentId}',
+    summary: 'Change name or settings; what is left out stays. The device loads it anew without a restart',
+    policy: 'owner',
+    listeners: PUBLIC,
+    params: componentParams,
+    body: z.strictObject({
+      name: z.string().min(1).max(80).nullable().optional(),
+      config: z.record(z.string(), z.unknown()).optional(),
+    }),
+    etag: true,
+    success: { 200: component },
+    problems: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+  }),
   detachComponent: defineRoute({
     id: 'detachComponent',
     method: 'DELETE',
@@ -35,29 +64,8 @@ export const componentRoutes = {
     summary: 'Detach a component',
     policy: 'owner',
     listeners: PUBLIC,
-    params: z.strictObject({ id: uuid, componentId: z.coerce.number().int().positive() }),
+    params: componentParams,
     success: { 204: null },
     problems: ['NOT_FOUND'],
-  }),
-  listComponentTypes: defineRoute({
-    id: 'listComponentTypes',
-    method: 'GET',
-    path: '/api/components',
-    summary: 'The catalogue of component types',
-    policy: 'user',
-    listeners: PUBLIC,
-    success: { 200: list(shared(componentTypeDefinitionSchema)) },
-    problems: [],
-  }),
-  addComponentType: defineRoute({
-    id: 'addComponentType',
-    method: 'POST',
-    path: '/api/components',
-    summary: 'Add a component type to the catalogue, for a driver by others',
-    policy: 'developer',
-    listeners: PUBLIC,
-    body: shared(componentTypeDefinitionSchema),
-    success: { 201: shared(componentTypeDefinitionSchema) },
-    problems: ['CONFLICT'],
   }),
 } as const;
