@@ -174,7 +174,7 @@ describe('API-01 a device of somebody else', () => {
     return { device, components, commands };
   };
 
-  it.each(ofPolicy('reader', 'pastReader', 'owner'))(
+  it.each(ofPolicy('reader', 'pastReader', 'owner', 'ownerOnly'))(
     'API-01 %s answers 404 and changes nothing',
     async (_, route) => {
       const before = await picture();
@@ -187,7 +187,7 @@ describe('API-01 a device of somebody else', () => {
     },
   );
 
-  it.each(ofPolicy('reader', 'pastReader', 'owner'))(
+  it.each(ofPolicy('reader', 'pastReader', 'owner', 'ownerOnly'))(
     'API-01 %s reaches nothing of it through an own device',
     async (_, route) => {
       const own = await deviceOf(eve);

@@ -42,9 +42,10 @@ const statements = [
     device_id integer primary key references devices on delete cascade,
     version bigint not null check (version > 0)
   )`,
+  // By the clock, so that a database restored from yesterday is ahead of what devices have seen, once it was raised.
   `create function raise_offline_revocations(device integer) returns void language sql as $$
-    insert into offline_revocations (device_id, version) values (device, 1)
-    on conflict (device_id) do update set version = offline_revocations.version + 1
+    insert into offline_revocations (device_id, version) values (device, floor(extract(epoch from clock_timestamp()) * 1000))
+    on conflict (device_id) do update set version = greatest(offline_revocations.version + 1, excluded.version)
   $$`,
   // A list names the running assignment, so it is another list whenever that changes, whoever changes it.
   `create function assignment_changes_offline_revocations() returns trigger language plpgsql as $$

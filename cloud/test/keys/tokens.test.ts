@@ -126,7 +126,9 @@ describe('an issued token', () => {
     await world.keys.deactivate(access, kid, by);
     expect(await verify(token)).toBe('KEY_DEACTIVATED');
     // The keys are still in the device's cache: the list is what tells.
+    const began = device.version()!;
     await device.fetchList();
+    expect(device.version()).toBeGreaterThan(began);
     expect(await device.check(token)).toBe('KEY_DEACTIVATED');
   });
 
@@ -192,7 +194,7 @@ describe('issuing is refused', () => {
 });
 
 describe('revocation', () => {
-  it('ends one token or all, raises the version once, and may be repeated', async () => {
+  it('ends one token or all, raises the version, and may be repeated', async () => {
     const { issue, access, by, deviceUuid } = await ready();
     const [one, two, three] = [await issue(), await issue(), await issue()];
     const device = await validatorOf(deviceUuid);
@@ -200,12 +202,13 @@ describe('revocation', () => {
     expect(await world.tokens.revoke(access, one.jti, by)).toBe(1);
     expect(await world.tokens.revoke(access, one.jti, by)).toBe(0);
     await device.fetchList();
-    expect(device.version()).toBe(began + 1);
+    const raised = device.version()!;
+    expect(raised).toBeGreaterThan(began);
     expect([await device.check(one.token), await device.check(two.token)]).toEqual(['REVOKED', undefined]);
     expect(await verify(one.token)).toBe('REVOKED');
     expect(await world.tokens.revoke(access, undefined, by)).toBe(2);
     await device.fetchList();
-    expect(device.version()).toBe(began + 2);
+    expect(device.version()).toBeGreaterThan(raised);
     expect([await device.check(two.token), await device.check(three.token)]).toEqual(['REVOKED', 'REVOKED']);
     expect(await device.check(two.token, 'stop')).toBe('REVOKED');
   });

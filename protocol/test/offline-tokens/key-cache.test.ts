@@ -114,6 +114,7 @@ describe('the cache of keys', () => {
     const gate = Promise.withResolvers<unknown>();
     cloud.answersWith(() => gate.promise);
     const asked = [cloud.find('one'), cloud.find('one'), cloud.find('two')];
+    await new Promise(setImmediate);
     gate.resolve({ keys: [one] });
     expect(await Promise.all(asked)).toEqual(['one', 'one', undefined]);
     expect(cloud.fetches()).toBe(1);
