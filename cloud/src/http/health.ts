@@ -30,3 +30,11 @@ export async function healthOf(checks: HealthChecks): Promise<Health> {
     stateStore: word(stateStore),
   };
 }
+
+/**
+ * Whether requests should be sent to this process. Without the state store it answers from the tables, only slower:
+ * were it not ready then, no process would be.
+ */
+export function isReady({ database, broker }: Health): boolean {
+  return database !== 'unavailable' && broker !== 'unavailable';
+}

@@ -3,7 +3,7 @@ import Koa from 'koa';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { errorResponses } from './error-responses.ts';
-import { type Health, type HealthChecks, healthOf } from './health.ts';
+import { type Health, type HealthChecks, healthOf, isReady } from './health.ts';
 
 /**
  * What every process shows to its operator, and to nobody else: `/healthz`, `/readyz`, `/metrics`. It has a listener
@@ -24,11 +24,14 @@ export function createInternalApp(parts: {
       throw new ProblemError('METHOD_NOT_ALLOWED', 'This listener answers GET only.');
     ctx.set('cache-control', 'no-store');
     switch (ctx.path) {
-      case '/healthz':
-        return answer(ctx, await healthOf(parts.health));
+      case '/healthz': {
+        const health = await healthOf(parts.health);
+        return answer(ctx, health, health.status === 'ok');
+      }
       case '/readyz': {
         const health = await healthOf(parts.health);
-        return answer(ctx, parts.closing.aborted ? { ...health, status: 'draining' } : health);
+        if (parts.closing.aborted) return answer(ctx, { ...health, status: 'draining' }, false);
+        return answer(ctx, health, isReady(health));
       }
       case '/metrics': {
         const { contentType, body } = await parts.metrics.exposition();
@@ -43,8 +46,12 @@ export function createInternalApp(parts: {
   return app;
 }
 
-function answer(ctx: Koa.Context, health: Omit<Health, 'status'> & { readonly status: string }): void {
-  ctx.status = health.status === 'ok' ? 200 : 503;
+function answer(
+  ctx: Koa.Context,
+  health: Omit<Health, 'status'> & { readonly status: string },
+  isGood: boolean,
+): void {
+  ctx.status = isGood ? 200 : 503;
   ctx.body = JSON.stringify(health);
   ctx.set('content-type', 'application/json; charset=utf-8');
 }

@@ -1,6 +1,6 @@
 import { asyncApiDocument, openApiDocument } from '@ares/protocol/http';
 import type { Handlers } from './handlers.ts';
-import { type HealthChecks, healthOf } from './health.ts';
+import { type HealthChecks, healthOf, isReady } from './health.ts';
 
 /** Health, and the documents of the API itself. */
 export function serviceRoutes(options: {
@@ -24,7 +24,7 @@ export function serviceRoutes(options: {
       if (closing?.aborted === true)
         return { status: 503, body: { ...(await healthOf(health)), status: 'draining' } };
       const found = await healthOf(health);
-      return { status: found.status === 'ok' ? 200 : 503, body: found };
+      return { status: isReady(found) ? 200 : 503, body: found };
     },
     openapi: async () => ({ status: 200, body: openapi }),
     asyncapi: async () => ({ status: 200, body: asyncapi }),

@@ -8,6 +8,7 @@ const closing = new AbortController();
 const ending = new AbortController();
 const metrics = createPromMetrics();
 let broker = true;
+let stateStore: boolean | undefined;
 let stored = 0;
 let listener: HttpListener;
 
@@ -19,7 +20,11 @@ beforeAll(async () => {
     read: () => stored,
   });
   const log = createPinoLogger({ level: 'silent' });
-  const health = { database: async () => true, broker: () => broker };
+  const health = {
+    database: async () => true,
+    broker: () => broker,
+    stateStore: () => stateStore as boolean,
+  };
   const app = createInternalApp({ health, metrics, closing: ending.signal, log });
   listener = await listenPublic(app, { host: '127.0.0.1', port: 0 }, closing);
 });
@@ -42,6 +47,14 @@ it('says which part is missing, and which this process does not need', async () 
   broker = true;
   expect(degraded.status).toBe(503);
   expect(JSON.parse(degraded.text)).toMatchObject({ status: 'degraded', broker: 'unavailable' });
+});
+
+it('NET-03 takes requests without the state store, and says that it is missing', async () => {
+  stateStore = false;
+  const [healthy, ready] = [await get('/healthz'), await get('/readyz')];
+  stateStore = undefined;
+  expect([healthy.status, ready.status]).toEqual([503, 200]);
+  expect(JSON.parse(ready.text)).toMatchObject({ status: 'degraded', stateStore: 'unavailable' });
 });
 
 it('shows numbers as they are when asked, a counter never lower than before', async () => {

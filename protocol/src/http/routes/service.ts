@@ -46,7 +46,8 @@ export const serviceRoutes = {
     id: 'ready',
     method: 'GET',
     path: '/readyz',
-    summary: 'Whether requests should be sent here: not while parts are missing, nor while the process ends',
+    summary:
+      'Whether requests should be sent here: not without database or broker, nor while the process ends',
     policy: 'anyone',
     listeners: ['public', 'device'],
     success: { 200: health, 503: health },
