@@ -1,15 +1,28 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { fetch } from 'undici';
 import { CliError } from './cli-error.ts';
 import type { CliSession } from './session.ts';
 
-/** Data of each server-sent event (WHATWG HTML §9.2) until the stream ends or the signal aborts. */
+const AGAIN_MS = 1_000;
+
+/**
+ * Data of each server-sent event (WHATWG HTML §9.2) until the signal aborts. The cloud ends a stream with the access
+ * token that opened it: then the next one follows.
+ */
 export async function* readEvents(
   session: CliSession,
   path: string,
   signal: AbortSignal,
 ): AsyncGenerator<unknown> {
+  for (;;) {
+    yield* readStream(session, path, signal);
+    await wait(AGAIN_MS, undefined, { signal });
+  }
+}
+
+async function* readStream(session: CliSession, path: string, signal: AbortSignal): AsyncGenerator<unknown> {
   const response = await fetch(session.url + path, {
-    headers: { ...session.headers, accept: 'text/event-stream' },
+    headers: { ...(await session.freshHeaders()), accept: 'text/event-stream' },
     signal,
   });
   if (response.status !== 200 || response.body === null) {

@@ -9,6 +9,7 @@ import { credentialsCommand } from './commands/credentials.ts';
 import { deviceCommands } from './commands/device.ts';
 import { documentCommands } from './commands/documents.ts';
 import { keyCommands } from './commands/keys.ts';
+import { loginCommands } from './commands/login.ts';
 import { mockCommands } from './commands/mock.ts';
 import { offlineTokenCommands } from './commands/offline-token.ts';
 import { pairCommand } from './commands/pair.ts';
@@ -17,6 +18,7 @@ import { seedCommand } from './commands/seed.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { alertCommands } from './commands/supervision.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
+import { userCommands } from './commands/users.ts';
 import { type CliSession, type Role, signIn } from './session.ts';
 
 /** What every command gets. */
@@ -25,7 +27,7 @@ export interface CliContext {
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
   json(): boolean;
-  /** As the account of `--as`, else as the given one, else as the owner. */
+  /** As `--as` says, else as whoever ran `ares login`, else as the given account of this installation. */
   signIn(role?: Role): Promise<CliSession>;
 }
 
@@ -43,9 +45,11 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   const context: CliContext = {
     ...options,
     json: () => given().json === true,
-    signIn: (role) => signIn(options.home, given().as ?? role ?? 'owner'),
+    signIn: (role = 'owner') => signIn(options.home, { role, as: given().as }),
   };
   credentialsCommand(program, context);
+  loginCommands(program, context);
+  userCommands(program, context);
   deviceCommands(program, context);
   componentCommands(program, context);
   variantCommands(program, context);

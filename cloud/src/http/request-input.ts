@@ -11,6 +11,7 @@ const BODY_LIMIT = '64kb';
 const readText = bodyParser({
   enableTypes: ['text'],
   extendTypes: { text: ['application/json'] },
+  parsedMethods: ['POST', 'PUT', 'DELETE'],
   textLimit: BODY_LIMIT,
 });
 

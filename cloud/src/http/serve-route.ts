@@ -83,7 +83,7 @@ export async function serveRoute(
   await parts.limits.admitTo(route.id as RouteId, context);
   if (success === 'event-stream' || format !== 'json')
     countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
-  if (success === 'event-stream' || format !== 'json') endWithSession(ctx, request, grant.caller, parts);
+  if (success === 'event-stream' || format !== 'json') endWithSession(request, grant.caller, parts);
   const result = await handleOnce(ctx, route, context, handler, parts.idempotency);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
@@ -122,18 +122,16 @@ async function handleOnce(
   return answer as Answer<Route>;
 }
 
+/** The request ends with its session; when it ends by itself, nobody watches any more. */
 function endWithSession(
-  ctx: Context,
   request: AbortController,
   caller: Caller | undefined,
   { sessions }: ServeParts,
 ): void {
   if (sessions === undefined || caller?.sessionId === undefined) return;
   const { sessionId: id, userId } = caller;
-  whenClosed(
-    ctx,
-    sessions.watch({ id, userId }, () => request.abort()),
-  );
+  const unwatch = sessions.watch({ id, userId }, () => request.abort());
+  request.signal.addEventListener('abort', unwatch, { once: true });
 }
 
 /** Streams are left out: how long they last says nothing. */

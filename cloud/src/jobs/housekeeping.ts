@@ -1,3 +1,4 @@
+import { removeExpiredAccess } from '../accounts/expiry.ts';
 import { IDEMPOTENCY_KEPT_MS, removeOldAnswers } from '../idempotency/service.ts';
 import { removeExpiredTokens } from '../keys/expired.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -33,4 +34,5 @@ export async function removeExpired(queries: Queries, before: Date): Promise<voi
   await queries.deleteFrom('claim_attempts').where('at', '<', before).execute();
   await queries.deleteFrom('recovery_failures').where('at', '<', before).execute();
   await removeExpiredTokens(queries, before);
+  await removeExpiredAccess(queries, before);
 }

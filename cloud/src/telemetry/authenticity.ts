@@ -37,9 +37,17 @@ export function checkIdentity(
   userEmail?: string,
 ): SecurityEventCode | undefined {
   if (header.kid !== key.kid || header.assignment !== device.assignment?.number) return 'KEY_UNKNOWN';
-  if (userEmail !== undefined && userEmail !== device.assignment.userEmail) return 'TOPIC_OWNER_MISMATCH';
+  if (userEmail !== undefined && !isOwners(device.assignment, userEmail)) return 'TOPIC_OWNER_MISMATCH';
   if (header.cpuSerial !== device.cpuSerial) return 'PAIR_MISMATCH';
   if (header.hardwareVersion !== device.hardwareVersion || header.hardwareVariant !== device.hardwareVariant)
     return 'HARDWARE_MISMATCH';
   return undefined;
+}
+
+/** The MAC has shown whose key it is, so an address of before is as good as the present one, and nobody else's. */
+function isOwners(
+  { userEmail, formerEmails }: NonNullable<KnownDevice['assignment']>,
+  named: string,
+): boolean {
+  return named === userEmail || formerEmails.includes(named);
 }

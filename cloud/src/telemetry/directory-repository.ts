@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { CloudDatabase } from '../ports/database.ts';
 
 /** Everything about these devices, in six queries however many they are. */
@@ -25,6 +26,13 @@ export function createDirectoryRepository({ db }: Pick<CloudDatabase, 'db'>) {
           'a.number as assignmentNumber',
           'u.email as userEmail',
         ])
+        .select((from) =>
+          from
+            .selectFrom('former_emails as f')
+            .whereRef('f.user_id', '=', 'u.id')
+            .select(sql<string[]>`coalesce(array_agg(f.email), '{}')`.as('emails'))
+            .as('formerEmails'),
+        )
         .execute();
       const assignmentIds = devices.flatMap(({ assignmentId }) =>
         assignmentId === null ? [] : [assignmentId],

@@ -27,7 +27,12 @@ export async function toKnownDevice(
     assignment:
       row.assignmentId === null || row.assignmentNumber === null || row.userEmail === null
         ? undefined
-        : { id: row.assignmentId, number: row.assignmentNumber, userEmail: row.userEmail },
+        : {
+            id: row.assignmentId,
+            number: row.assignmentNumber,
+            userEmail: row.userEmail,
+            formerEmails: row.formerEmails ?? [],
+          },
     keys: await openKeys(row, rows, secrets, now),
     components: new Map(
       rows.components

@@ -52,7 +52,13 @@ export interface KnownDevice {
   readonly hardwareVariant: string;
   readonly lifeCycle: LifeCycle;
   readonly assignment:
-    | { readonly id: number; readonly number: number; readonly userEmail: string }
+    | {
+        readonly id: number;
+        readonly number: number;
+        readonly userEmail: string;
+        /** Of the same owner: a device learns a new one at its next renewal. */
+        readonly formerEmails: readonly string[];
+      }
     | undefined;
   /** Newest first. */
   readonly keys: readonly DeviceKey[];

@@ -6,6 +6,8 @@ import { CliError } from '../cli-error.ts';
  * for, else is the next line of standard input. To be closed.
  */
 export interface SecretInput {
+  /** Of an account. */
+  password(email: string): Promise<string>;
   wifiPassword(ssid: string): Promise<string>;
   /** The code of the label, or the whole content of its QR code. */
   setupCode(): Promise<string>;
@@ -38,6 +40,9 @@ export function openSecretInput(options: {
     return value;
   };
   return {
+    password: async (email) =>
+      env['ARES_PASSWORD'] ??
+      (await ask(`Password of ${email}`, 'There was no password: set ARES_PASSWORD, or type it.')),
     wifiPassword: async (ssid) =>
       env['ARES_WIFI_PASSWORD'] ??
       (await ask(`Password of ${ssid}`, 'There was no password. For an open network say --open.')),
