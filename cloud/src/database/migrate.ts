@@ -17,7 +17,12 @@ export class MigrationError extends Error {
  */
 export async function migrate(db: Kysely<Schema>): Promise<readonly string[]> {
   if (await isOfLaterRelease(db)) return [];
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    // A correction of an earlier release may have come after what this one brings.
+    allowUnorderedMigrations: true,
+  });
   const { error, results } = await migrator.migrateToLatest();
   if (error !== undefined) {
     // A process of the next release was faster.
