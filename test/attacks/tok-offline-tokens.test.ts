@@ -187,14 +187,20 @@ describe('TOK-03 a revocation list that is played back or held back', () => {
   });
 
   it('TOK-03 is given to the device by its own listener, to nobody without its certificate', async () => {
-    const dispatcher = new Agent({ connect: { ca: world.cloud.trustFile.caCertificates.join('\n') } });
     const url = `${world.cloud.deviceApiUrl}/api/devices/${ada.deviceUuid}/offline-tokens/revocations`;
-    const answer = await fetch(url, { dispatcher });
-    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
-      401,
-      'CERTIFICATE_REQUIRED',
-    ]);
-    await dispatcher.close();
+    const ask = async (dispatcher: Agent) => {
+      const answer = await fetch(url, { dispatcher });
+      await dispatcher.close();
+      return (await answer.json()) as { code?: string; revocations?: string };
+    };
+    const nobody = new Agent({ connect: { ca: world.cloud.trustFile.caCertificates.join('\n') } });
+    expect((await ask(nobody)).code).toBe('CERTIFICATE_REQUIRED');
+    const other = await world.owned();
+    expect((await ask(await world.certificateOf(other.deviceUuid))).code).toBe('NOT_FOUND');
+    await ada.client.revokeOfflineToken({ body: { jti } });
+    const { revocations } = await ask(await world.certificateOf(ada.deviceUuid));
+    expect(await device.accept(revocations!)).toEqual({ ok: true });
+    expect(await device.check(token)).toBe('REVOKED');
   });
 });
 

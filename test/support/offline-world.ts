@@ -13,11 +13,13 @@ import {
 import { CompactSign, importJWK } from 'jose';
 import { Agent, fetch } from 'undici';
 import { openFileSecretStore } from '../../cloud/src/adapters/file-secret-store.ts';
+import { openLocalCertificateAuthority } from '../../cloud/src/adapters/local-certificate-authority.ts';
 import { openPgDatabase } from '../../cloud/src/adapters/pg-database.ts';
 import { composeCloud } from '../../cloud/src/compose.ts';
 import { readConfig } from '../../cloud/src/config.ts';
 import { keyContext } from '../../cloud/src/keys/key-material.ts';
 import { freePort, temporaryHome } from './ares-process.ts';
+import { makeCsr } from './certificate-requests.ts';
 import { usePostgres } from './postgres.ts';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -83,10 +85,47 @@ export async function offlineWorld() {
     return deviceUuid;
   };
 
+  /** As a claimed device has it. */
+  const certificateOf = async (deviceUuid: string): Promise<Agent> => {
+    const authority = await openLocalCertificateAuthority({
+      secrets,
+      clock: { now: Date.now },
+      config: { dir: join(config.home, 'ca') },
+    });
+    const { der, keyPem } = await makeCsr();
+    const serial = randomBytes(16).toString('hex').replace(/^./, '1');
+    const issued = await authority.signDevice({
+      csr: der,
+      commonName: deviceUuid,
+      validityMs: 3_600_000,
+      serial,
+    });
+    await database.db
+      .insertInto('certificates')
+      .values((from) => {
+        const device = from.selectFrom('devices').where('device_uuid', '=', deviceUuid).select('id');
+        return {
+          device_id: device,
+          assignment_id: from.selectFrom('assignments').where('device_id', '=', device).select('id'),
+          serial: issued.serial,
+          spki_hash: randomBytes(32).toString('hex'),
+          chain_pem: issued.chainPem,
+          not_before: issued.notBefore,
+          not_after: issued.notAfter,
+          status: 'ACTIVE' as const,
+          request_hash: 'test',
+        };
+      })
+      .execute();
+    const ca = cloud.trustFile.caCertificates.join('\n');
+    return new Agent({ connect: { ca, key: keyPem, cert: issued.chainPem } });
+  };
+
   const owner = await person();
   return {
     cloud,
     database,
+    certificateOf,
     person,
     /** A device with a pump and a key, whose owner may do what an owner may. */
     async owned(alg: 'ED25519' | 'ES256' = 'ED25519') {
