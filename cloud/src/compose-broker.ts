@@ -1,6 +1,8 @@
 import { startBroker } from './adapters/aedes-broker.ts';
 import { createLateBrokerLink } from './adapters/late-broker-link.ts';
 import { type MqttBrokerLink, openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import { appRepository } from './apps/repository.ts';
+import { startAppRights } from './compose-apps.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
 import { servicePassword, startMosquittoRole } from './compose-mosquitto.ts';
 import { signBrokerCertificate, watchSessions } from './compose-sessions.ts';
@@ -48,6 +50,10 @@ async function startBrokerRole(
 ): Promise<BrokerLink> {
   const { config, database, authority, certificates, clock, log, ports } = foundation;
   const revocations = createRevocationService({ database, authority, clock, log });
+  const lookUpApp = async (serial: string) => {
+    const app = await appRepository.bySerial(database.db, serial, new Date(clock.now()));
+    return app && { deviceUuid: app.appUuid, status: 'ACTIVE', appOf: app.userEmail };
+  };
   await revocations.start();
   stack.defer(() => revocations.stop());
 
@@ -60,7 +66,7 @@ async function startBrokerRole(
   });
   const broker = await startBroker({
     tls: tls(),
-    certificateStatus: certificates.lookUp,
+    certificateStatus: async (serial) => (await certificates.lookUp(serial)) ?? (await lookUpApp(serial)),
     security,
     clock,
     log,
@@ -69,6 +75,7 @@ async function startBrokerRole(
   stack.defer(() => broker.close());
   stack.defer(revocations.onPublished(() => broker.setTls(tls())));
   watchSessions(foundation, broker, stack);
+  startAppRights(foundation, broker, stack);
   renewDaily(foundation, stack, 'the certificate of the broker', async () => {
     server = await signBrokerCertificate(foundation);
     broker.setTls(tls());

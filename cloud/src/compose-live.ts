@@ -6,6 +6,7 @@ import { createCommandService } from './commands/service.ts';
 import { createCommandWaiting } from './commands/waiting.ts';
 import { createWifiChangeService } from './commands/wifi-change.ts';
 import type { LiveParts } from './compose-api.ts';
+import { createApps } from './compose-apps.ts';
 import type { Foundation } from './compose-foundation.ts';
 import { chooseStateStore } from './compose-redis.ts';
 import { createAccessRepository } from './events/access-repository.ts';
@@ -103,7 +104,7 @@ export async function startIngestRole(
       };
     },
     config: {
-      group: await ingestGroup(secrets),
+      group: await secretGroup(secrets, 'ingest'),
       batch,
       rawWindowMs: foundation.retention.rawDays * DAY_MS,
     },
@@ -135,11 +136,11 @@ function showIngest(metrics: Metrics, { counters, buffered }: Ingest): void {
 }
 
 /** What the API needs to show live state and to send orders. */
-export function createLiveParts(
+export async function createLiveParts(
   foundation: Foundation,
   parts: LiveBase & { readonly broker: BrokerLink },
   stack: AsyncDisposableStack,
-): LiveParts {
+): Promise<LiveParts> {
   const { database, retention, clock, log, orders, newUuid, secrets } = foundation;
   const { state, store, dispatch, broker } = parts;
   const streams = createEventStreams({ state, access: createAccessRepository(database), database, log });
@@ -157,6 +158,7 @@ export function createLiveParts(
       ...telemetryRoutes(createTelemetryQueries({ database, clock, retention })),
       ...quarantineRoutes(database),
       ...commandRoutes(commands, wifiChanges),
+      ...(await createApps(foundation, { broker, state, group: await secretGroup(secrets, 'api') }, stack)),
     },
     componentsChanged: createComponentsChangedPublisher({
       database,
@@ -175,10 +177,11 @@ export function createLiveParts(
 }
 
 /**
- * Name of the group whose members share the readings: 128 secret bits, as any device that knew it could join and
- * take its share.
+ * Name of the group whose members share what comes: 128 secret bits, as any device that knew it could join and take
+ * its share.
  */
-async function ingestGroup(secrets: SecretStore): Promise<string> {
-  await secrets.create('ingest-group', Buffer.from(`ingest-${randomBytes(16).toString('hex')}`));
-  return Buffer.from((await secrets.get('ingest-group'))!).toString();
+async function secretGroup(secrets: SecretStore, part: 'ingest' | 'api'): Promise<string> {
+  const name = `${part}-group`;
+  await secrets.create(name, Buffer.from(`${part}-${randomBytes(16).toString('hex')}`));
+  return Buffer.from((await secrets.get(name))!).toString();
 }

@@ -4,6 +4,7 @@ import { directMosquitto, type MosquittoBroker } from './adapters/mosquitto-brok
 import { canaryIssuer } from './adapters/mosquitto-publisher.ts';
 import { deviceAcl, serviceAcl } from './broker/acl.ts';
 import { serviceNames } from './broker/service-rights.ts';
+import { startAppRights } from './compose-apps.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
 import { signBrokerCertificate, watchSessions } from './compose-sessions.ts';
 import { createRevocationService } from './pki/revocation-list.ts';
@@ -42,7 +43,6 @@ export async function startMosquittoRole(
     issueCanary: canaryIssuer(authority, () => randomBytes(8).toString('hex')),
     accepted: (serial) => certificates.current(serial),
     online: async () => [...(await createStateRepository(database).online()).keys()],
-    isApp: () => false,
     security,
     clock,
     log,
@@ -74,6 +74,7 @@ export async function startMosquittoRole(
   await revocations.start();
   stack.defer(() => revocations.stop());
   watchSessions(foundation, broker, stack);
+  startAppRights(foundation, broker, stack);
   renewDaily(foundation, stack, 'the certificate of the broker', async () => {
     server = await signBrokerCertificate(foundation);
     await revocations.publish();

@@ -87,7 +87,8 @@ async function start(config: CloudConfig, stack: AsyncDisposableStack): Promise<
     const base = { ...(await createLiveBase(foundation, broker.link, stack)), broker: broker.link, security };
     health = { ...health, stateStore: () => base.store.healthy() };
     if (roles.has('ingest')) await startIngestRole(foundation, base, stack);
-    if (roles.has('api')) await startApiRole(foundation, createLiveParts(foundation, base, stack), stack);
+    if (roles.has('api'))
+      await startApiRole(foundation, await createLiveParts(foundation, base, stack), stack);
   }
   if (roles.has('jobs')) {
     const chain = createAuditChain({ database, key: await auditKey(foundation.secrets) });

@@ -107,7 +107,14 @@ export {
   type StateDocument,
   stateKeyOf,
 } from './state-document.ts';
-export { deviceRights, filterMatches, reservedComponentTypes, type Topic, topics } from './topics.ts';
+export {
+  appRights,
+  deviceRights,
+  filterMatches,
+  reservedComponentTypes,
+  type Topic,
+  topics,
+} from './topics.ts';
 export { parseTrustFile, publicKeySchema, type TrustFile } from './trust.ts';
 export {
   parseWifiSettings,

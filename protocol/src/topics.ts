@@ -160,6 +160,17 @@ export function deviceRights(deviceUuid: string): {
   };
 }
 
+/** What an app may publish and receive: state of devices, asked for under the e-mail of its own user. */
+export function appRights(userEmail: string): {
+  publish: readonly string[];
+  subscribe: readonly string[];
+} {
+  return {
+    publish: [topics.requestState.filter({ userEmail })],
+    subscribe: [topics.clientState.filter({ userEmail })],
+  };
+}
+
 /** Whether an MQTT filter (3.1.1 §4.7, without `$share`) matches a topic name. */
 export function filterMatches(filter: string, name: string): boolean {
   const wanted = filter.split('/');

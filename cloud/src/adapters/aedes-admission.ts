@@ -5,9 +5,16 @@ import type { SecurityEventCode } from '../ports/security-reporter.ts';
 import { clientIdFits, type Peer, peerOf } from './aedes-rights.ts';
 
 /** What the cloud's tables say of a device certificate: the CRL may be minutes behind. */
-export type CertificateStatusLookup = (
-  serial: string,
-) => Promise<{ readonly deviceUuid: string; readonly status: string } | undefined>;
+export type CertificateStatusLookup = (serial: string) => Promise<
+  | {
+      /** Name in the certificate. */
+      readonly deviceUuid: string;
+      readonly status: string;
+      /** It is no device but an app, of the user with this e-mail. */
+      readonly appOf?: string;
+    }
+  | undefined
+>;
 
 /** Return codes of CONNACK (MQTT 3.1.1 §3.2.2.3). */
 export const CONNACK = { identifierRejected: 2, unavailable: 3, notAuthorized: 5 } as const;
@@ -103,17 +110,23 @@ function checkWill(
   if (!fits) throw refuse('the will must be a small message on the own connection topic', 'WILL_REFUSED');
 }
 
-/** @throws {ConnectionRefused} when the tables do not say that this certificate is the device's active one */
-export async function checkStatus(admitted: Admitted, lookup: CertificateStatusLookup): Promise<void> {
+/**
+ * Who it is by the tables.
+ * @throws {ConnectionRefused} when they do not say that this certificate is the device's or app's active one
+ */
+export async function checkStatus(admitted: Admitted, lookup: CertificateStatusLookup): Promise<Admitted> {
   const { peer, certificateSerial } = admitted;
-  if (peer.kind !== 'device') return;
+  if (peer.kind !== 'device') return admitted;
   let row: Awaited<ReturnType<CertificateStatusLookup>>;
   try {
     row = await lookup(certificateSerial);
   } catch (cause) {
     throw new ConnectionRefused(CONNACK.unavailable, 'the certificate cannot be looked up now', { cause });
   }
-  if (row?.status === 'ACTIVE' && row.deviceUuid === peer.deviceUuid) return;
+  if (row?.status === 'ACTIVE' && row.deviceUuid === peer.deviceUuid) {
+    if (row.appOf === undefined) return admitted;
+    return { ...admitted, peer: { kind: 'app', appUuid: peer.deviceUuid, userEmail: row.appOf } };
+  }
   throw new ConnectionRefused(CONNACK.notAuthorized, `certificate is ${row?.status ?? 'not known'}`, {
     code: 'CERTIFICATE_REFUSED',
     deviceUuid: peer.deviceUuid,

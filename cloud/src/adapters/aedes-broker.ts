@@ -130,6 +130,11 @@ export async function startBroker(options: {
       door.recheckAll();
       sessions.endThoseOf(await refused(sessions.certificates()), 'no longer accepted');
     },
+    async syncApps(apps) {
+      // One that is being let in may have been looked up before its rights ended.
+      door.recheckAll();
+      sessions.endAppsBut(apps);
+    },
     connectedDevices: () => sessions.devices(),
     async close() {
       clearInterval(sweep);

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { SecurityReporter } from '../ports/security-reporter.ts';
 import {
+  type Admitted,
   type CertificateStatusLookup,
   ConnectionRefused,
   type ConnectRequest,
@@ -41,17 +42,18 @@ export function createDoor(options: {
   /** Look-ups under way, by device: a revocation that comes meanwhile makes their answer worthless. */
   const pending = new Map<string, Set<{ stale: boolean }>>();
 
-  const lookUp = async (admitted: ReturnType<typeof identify>): Promise<void> => {
-    if (admitted.peer.kind !== 'device') return;
+  const lookUp = async (admitted: Admitted): Promise<Admitted> => {
+    if (admitted.peer.kind !== 'device') return admitted;
     const { deviceUuid } = admitted.peer;
     const token = { stale: false };
     const tokens = pending.get(deviceUuid) ?? new Set();
     pending.set(deviceUuid, tokens.add(token));
     try {
-      do {
+      for (;;) {
         token.stale = false;
-        await checkStatus(admitted, certificateStatus);
-      } while (token.stale);
+        const found = await checkStatus(admitted, certificateStatus);
+        if (!token.stale) return found;
+      }
     } finally {
       tokens.delete(token);
       if (tokens.size === 0) pending.delete(deviceUuid);
@@ -61,8 +63,7 @@ export function createDoor(options: {
   const letIn = async (client: Client): Promise<void> => {
     const request = requests.get(client);
     if (request === undefined) throw new ConnectionRefused(5, 'no CONNECT was seen');
-    const admitted = identify(client.conn as TLSSocket, request, clock);
-    await lookUp(admitted);
+    const admitted = await lookUp(identify(client.conn as TLSSocket, request, clock));
     if (request.will !== undefined) wills.set(client, request.will.topic);
     sessions.add({
       client,
@@ -71,7 +72,7 @@ export function createDoor(options: {
       since: clock.now(),
       born: false,
       // Real time: a pace is about the load of this process.
-      pace: admitted.peer.kind === 'device' ? createPacer(publishRate, () => performance.now()) : () => 0,
+      pace: admitted.peer.kind !== 'service' ? createPacer(publishRate, () => performance.now()) : () => 0,
       countDenied: createWindow(MINUTE_MS, () => clock.now()),
       subscriptions: 0,
     });

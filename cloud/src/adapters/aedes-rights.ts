@@ -1,9 +1,11 @@
-import { deviceRights, filterMatches, isUuid } from '@ares/protocol';
+import { appRights, deviceRights, filterMatches, isUuid } from '@ares/protocol';
 import { serviceRights, type TopicRights } from '../broker/service-rights.ts';
 
 /** Who is at the other end, by the CN of its certificate; the only identity there is. */
 export type Peer =
   | { readonly kind: 'device'; readonly deviceUuid: string }
+  /** An app with the rights of its user. A certificate alone does not tell it from a device: the tables do. */
+  | { readonly kind: 'app'; readonly appUuid: string; readonly userEmail: string }
   | { readonly kind: 'service'; readonly name: string };
 
 const SERVICE = /^ares-[a-z][a-z0-9-]{0,40}$/;
@@ -17,9 +19,9 @@ export function peerOf(commonName: unknown): Peer | undefined {
 
 /** A device's client id is its CN; a service has a connection per process, so its CN and a suffix. */
 export function clientIdFits(peer: Peer, clientId: string): boolean {
-  return peer.kind === 'device'
-    ? clientId === peer.deviceUuid
-    : clientId === peer.name || clientId.startsWith(`${peer.name}-`);
+  if (peer.kind === 'device') return clientId === peer.deviceUuid;
+  if (peer.kind === 'app') return clientId === peer.appUuid;
+  return clientId === peer.name || clientId.startsWith(`${peer.name}-`);
 }
 
 export interface Rights {
@@ -41,7 +43,9 @@ export function rightsOf(peer: Peer): Rights {
 const nothing: TopicRights = { publish: [], subscribe: [] };
 
 function topicRightsOf(peer: Peer): TopicRights {
-  return peer.kind === 'device' ? deviceRights(peer.deviceUuid) : (serviceRights[peer.name] ?? nothing);
+  if (peer.kind === 'device') return deviceRights(peer.deviceUuid);
+  if (peer.kind === 'app') return appRights(peer.userEmail);
+  return serviceRights[peer.name] ?? nothing;
 }
 
 /** Whether everything that `filter` matches is matched by `right`. */

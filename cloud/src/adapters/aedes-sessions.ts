@@ -1,5 +1,6 @@
 import type { Client } from 'aedes';
 import type { Clock } from '../ports/clock.ts';
+import type { AppRights } from '../ports/device-broker.ts';
 import type { SecurityReporter } from '../ports/security-reporter.ts';
 import { createWindow } from './aedes-rate.ts';
 import type { Peer, Rights } from './aedes-rights.ts';
@@ -35,6 +36,8 @@ export interface Sessions {
   certificates(): readonly string[];
   /** Ends the devices' connections that were made with one of these certificates. */
   endThoseOf(serials: ReadonlySet<string>, reason: string): void;
+  /** Ends the connections of apps that are not among these, or have another user now. */
+  endAppsBut(apps: AppRights): void;
   /** Ends what must not last: expired certificates, connections that sent no birth. */
   sweep(): void;
 }
@@ -95,6 +98,13 @@ export function createSessions(options: {
     endThoseOf(serials, reason) {
       for (const session of byDevice.values())
         if (serials.has(session.certificateSerial)) close(session, reason);
+    },
+    endAppsBut(apps) {
+      for (const session of byClient.values()) {
+        const { peer } = session;
+        if (peer.kind === 'app' && apps.get(peer.appUuid)?.userEmail !== peer.userEmail)
+          close(session, 'the rights of the app ended');
+      }
     },
     sweep() {
       const now = clock.now();

@@ -67,7 +67,11 @@ export function createTraffic(options: {
       }
       const waitMs = session.pace();
       if (waitMs === 0) return done(null);
-      if (waitMs > 1_000) security.report({ code: 'PUBLISH_RATE', deviceUuid: session.peer.deviceUuid });
+      if (waitMs > 1_000)
+        security.report({
+          code: 'PUBLISH_RATE',
+          ...(session.peer.kind === 'device' && { deviceUuid: session.peer.deviceUuid }),
+        });
       setTimeout(done, waitMs, null);
     },
     authorizeSubscribe(client, subscription, done) {

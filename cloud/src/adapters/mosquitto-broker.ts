@@ -1,9 +1,11 @@
+import { BrokerLinkError } from '../ports/broker-link.ts';
 import type { RevokedCertificate } from '../ports/certificate-authority.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BrokerTls, DeviceBroker } from '../ports/device-broker.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { SecurityReporter } from '../ports/security-reporter.ts';
 import { createLateBrokerLink } from './late-broker-link.ts';
+import { createMosquittoApps } from './mosquitto-apps.ts';
 import type { MosquittoSettings } from './mosquitto-conf.ts';
 import { type MosquittoControl, openMosquittoControl } from './mosquitto-control.ts';
 import { prepareMosquittoFolder, reloadedFiles, type ServiceLogin } from './mosquitto-files.ts';
@@ -17,8 +19,6 @@ export interface MosquittoBroker extends DeviceBroker {
   setTls(tls: BrokerTls): Promise<void>;
   /** What the next revocation list must name beside the revoked. */
   turnCanaries(): Promise<readonly RevokedCertificate[]>;
-  /** For the rights of apps. */
-  readonly control: MosquittoControl;
   /** Whether the broker is there. */
   connected(): boolean;
 }
@@ -36,8 +36,6 @@ export interface MosquittoOptions {
   readonly accepted: (serial: string) => Promise<AcceptedCertificate | undefined>;
   /** Devices that are thought to be connected; asked when this process may have missed who came. */
   readonly online: () => Promise<readonly string[]>;
-  /** Names of apps, which send no birth. */
-  readonly isApp: (name: string) => boolean;
   readonly security: SecurityReporter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -88,7 +86,9 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
   controlled.catch(() => undefined);
   const control: MosquittoControl = { run: async (...commands) => (await controlled).run(...commands) };
 
+  const apps = createMosquittoApps(control);
   const cameBack = async () => {
+    apps.forget();
     sessions.clear();
     knownSince = clock.now();
     await publisher.proveAgain();
@@ -118,7 +118,7 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
     link.subscribe(['$SYS/broker/log/#', 'telemetry/+/connection/status'], (topic, payload) => {
       if (!topic.startsWith('$SYS')) return sessions.heardConnection(topic, payload);
       const event = readLogLine(Buffer.from(payload).toString());
-      if (event !== undefined && !options.isApp(event.name)) sessions.heardLog(event);
+      if (event !== undefined && !apps.has(event.name)) sessions.heardLog(event);
     }),
     'the broker does not tell who comes and goes',
   );
@@ -144,7 +144,6 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
   }, sweepEveryMs);
 
   return {
-    control,
     connected: () => link.connected(),
     turnCanaries: () => publisher.turnCanaries(),
     async setTls(tls) {
@@ -164,6 +163,10 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
     async recheckSessions(refused) {
       const gone = await refused(sessions.certificates());
       for (const deviceUuid of sessions.devicesOf(gone)) end(deviceUuid, 'no longer accepted');
+    },
+    async syncApps(wanted) {
+      if (!link.connected()) throw new BrokerLinkError('NOT_CONNECTED', 'The broker is not there.');
+      await apps.sync(wanted);
     },
     connectedDevices: () => sessions.devices(),
     async close() {

@@ -1,6 +1,7 @@
 import type { ComponentTypeDefinition } from '@ares/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { AccountTables } from './schema-accounts.ts';
+import type { AppTables } from './schema-apps.ts';
 import type { DeviceTables } from './schema-devices.ts';
 import type { IdempotencyTables } from './schema-idempotency.ts';
 import type { KeysTables } from './schema-keys.ts';
@@ -278,7 +279,13 @@ interface Alerts {
 }
 
 /** Tables of the cloud (DESIGN §8). */
-export interface Schema extends AccountTables, DeviceTables, IdempotencyTables, KeysTables, TelemetryTables {
+export interface Schema
+  extends IdempotencyTables,
+    AccountTables,
+    DeviceTables,
+    TelemetryTables,
+    KeysTables,
+    AppTables {
   hardware_variants: HardwareVariants;
   devices: Devices;
   device_boots: DeviceBoots;

@@ -8,6 +8,7 @@ import * as telemetry from './0006-telemetry.ts';
 import * as auditChain from './0007-audit-chain.ts';
 import * as idempotency from './0010-idempotency.ts';
 import * as sharesByAddress from './0011-shares-by-address.ts';
+import * as appCertificates from './0012-app-certificates.ts';
 
 /** Forward only, in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -20,4 +21,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0007-audit-chain': auditChain,
   '0010-idempotency': idempotency,
   '0011-shares-by-address': sharesByAddress,
+  '0012-app-certificates': appCertificates,
 };

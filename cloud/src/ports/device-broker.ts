@@ -9,6 +9,9 @@ export interface BrokerTls {
   readonly crls: readonly string[];
 }
 
+/** Apps that may connect, by the name in their certificate. */
+export type AppRights = ReadonlyMap<string, { readonly userEmail: string; readonly serial: string }>;
+
 /** The part of a broker, in this process or beside it, that the cloud directs. */
 export interface DeviceBroker {
   /**
@@ -23,6 +26,8 @@ export interface DeviceBroker {
    * @throws what `refused` throws; then nothing was ended
    */
   recheckSessions(refused: (serials: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void>;
+  /** From now on these apps have rights and no others; connections of others end. */
+  syncApps(apps: AppRights): Promise<void>;
   /** Devices that are connected now. */
   connectedDevices(): readonly string[];
   close(): Promise<void>;

@@ -27,7 +27,12 @@ export interface TestDevice {
 export type BrokerKind = 'aedes' | 'mosquitto';
 
 /** A row of the certificate table. */
-type Status = { readonly deviceUuid: string; readonly status: string; readonly notAfter?: Date };
+type Status = {
+  readonly deviceUuid: string;
+  readonly status: string;
+  readonly notAfter?: Date;
+  readonly appOf?: string;
+};
 
 export interface BrokerWorld {
   readonly kind: BrokerKind;
@@ -43,6 +48,8 @@ export interface BrokerWorld {
   readonly events: SecurityEvent[];
   readonly statuses: Map<string, Status>;
   issue(options?: { deviceUuid?: string; validityMs?: number }): Promise<TestDevice>;
+  /** An app of a user; it has rights when `syncApps` names it. */
+  issueApp(userEmail: string): Promise<TestDevice>;
   crls(revoked?: readonly RevokedCertificate[]): Promise<readonly string[]>;
   /** Connects as the device; fails when the broker says no. */
   connect(
@@ -112,6 +119,12 @@ export async function brokerWorld(
           config: { host: '127.0.0.1', port: 0, ...options.config },
         })
       : { ...mosquitto.broker, port: mosquitto.port, link: mosquitto.link };
+  const issue: BrokerWorld['issue'] = async ({ deviceUuid = randomUUID(), validityMs = 86_400_000 } = {}) => {
+    const csr = await makeCsr();
+    const issued = await ca.signDevice({ csr: csr.der, commonName: deviceUuid, validityMs });
+    statuses.set(issued.serial, { deviceUuid, status: 'ACTIVE', notAfter: issued.notAfter });
+    return { deviceUuid, serial: issued.serial, keyPem: csr.keyPem, chainPem: issued.chainPem };
+  };
   const clients = new Set<MqttClient>();
   return {
     kind,
@@ -121,11 +134,11 @@ export async function brokerWorld(
     mosquitto,
     events,
     statuses,
-    async issue({ deviceUuid = randomUUID(), validityMs = 86_400_000 } = {}) {
-      const csr = await makeCsr();
-      const issued = await ca.signDevice({ csr: csr.der, commonName: deviceUuid, validityMs });
-      statuses.set(issued.serial, { deviceUuid, status: 'ACTIVE', notAfter: issued.notAfter });
-      return { deviceUuid, serial: issued.serial, keyPem: csr.keyPem, chainPem: issued.chainPem };
+    issue,
+    async issueApp(userEmail) {
+      const app = await issue();
+      statuses.set(app.serial, { ...statuses.get(app.serial)!, appOf: userEmail });
+      return app;
     },
     crls,
     async connect(device, extra = {}) {

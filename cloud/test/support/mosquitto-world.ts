@@ -64,7 +64,6 @@ export async function startDirectedMosquitto(
     credentials: () => ca.signService({ commonName: 'ares-broker' }),
     issueCanary: canaryIssuer(ca, () => randomBytes(8).toString('hex')),
     online: async () => [],
-    isApp: () => false,
     log: silentLogger,
   });
   await broker.setTls({ ...tls, crls: await ca.crls(await broker.turnCanaries()) });

@@ -1,4 +1,5 @@
 import { accountRoutes } from './routes/accounts.ts';
+import { appRoutes } from './routes/apps.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { catalogueRoutes } from './routes/catalogue.ts';
@@ -27,6 +28,7 @@ export const contract = {
   ...claimRoutes,
   ...deviceApiRoutes,
   ...liveRoutes,
+  ...appRoutes,
   ...keyRoutes,
   ...offlineTokenRoutes,
   ...commandRoutes,

@@ -1,0 +1,139 @@
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type BrokerWorld, brokerWorld } from '../../cloud/test/support/broker-world.ts';
+import { fakeClock, until } from '../../cloud/test/support/quiet.ts';
+import { hasMosquitto } from '../support/mosquitto-server.ts';
+
+/** Mosquitto 2.0 goes on without any list when it cannot read one: what is published must be right, and be seen to be. */
+describe.skipIf(!hasMosquitto())('PKI-02 a revocation list for Mosquitto', () => {
+  let world: BrokerWorld;
+  afterEach(async () => {
+    await world?.close();
+  });
+
+  const start = async () => {
+    world = await brokerWorld({ kind: 'mosquitto' });
+    return { ...world.mosquitto!, list: join(world.mosquitto!.folder, 'crl.pem') };
+  };
+  /** The broker reads another list than the one that is published, as after a mistake in its configuration. */
+  const readElsewhere = async () => {
+    const { folder, server, list } = await start();
+    const elsewhere = join(folder, 'elsewhere.pem');
+    await copyFile(list, elsewhere);
+    const config = join(folder, 'mosquitto.conf');
+    await writeFile(config, (await readFile(config, 'utf8')).replaceAll(list, elsewhere));
+    await server.stop();
+    await server.start();
+    await until(() => world.mosquitto!.broker.connected(), 'the broker to be back');
+    return { server, list, elsewhere };
+  };
+  const publish = async () => world.setCrls(await world.crls());
+  const alarms = () => world.events.filter(({ code }) => code === 'BROKER_SUSPECTED');
+
+  it.each([
+    ['nothing', () => []],
+    ['garbage', () => ['garbage']],
+    [
+      'a list with the label that OpenSSL does not read',
+      (lists: readonly string[]) => lists.map((pem) => pem.replaceAll('X509 CRL', 'CRL')),
+    ],
+    [
+      'a list that is cut off',
+      (lists: readonly string[]) => lists.map((pem) => `${pem.slice(0, 200)}\n-----END X509 CRL-----\n`),
+    ],
+    ['no list of the issuer of devices', (lists: readonly string[]) => lists.slice(0, 1)],
+    ['a list twice in one text', (lists: readonly string[]) => [lists.join('\n')]],
+  ])('is not replaced by %s', async (_, spoil) => {
+    const { list } = await start();
+    const before = await readFile(list, 'utf8');
+    const revoked = await world.issue();
+    await world.setCrls(await world.crls([{ serial: revoked.serial, at: new Date() }]));
+    const inForce = await readFile(list, 'utf8');
+    expect(inForce).not.toBe(before);
+    await expect(world.setCrls(spoil(await world.crls()))).rejects.toMatchObject({
+      code: 'BROKER_FILES_REFUSED',
+    });
+    expect(await readFile(list, 'utf8')).toBe(inForce);
+    await expect(world.connect(revoked)).rejects.toThrow();
+  });
+
+  it('is not replaced by one that ends within a day, by a stranger’s, or by one without the canary', async () => {
+    const { list } = await start();
+    const before = await readFile(list, 'utf8');
+    const old = await brokerWorld({ clock: fakeClock(Date.now() - 50 * 3_600_000) });
+    await expect(world.setCrls(await old.crls())).rejects.toMatchObject({ code: 'BROKER_FILES_REFUSED' });
+    await old.close();
+    await world.crls();
+    await expect(world.setCrls(await world.ca.crls([]))).rejects.toMatchObject({
+      code: 'BROKER_FILES_REFUSED',
+    });
+    expect(await readFile(list, 'utf8')).toBe(before);
+  });
+
+  it('that does not come into force is taken back, with an alarm', async () => {
+    const { list } = await readElsewhere();
+    const before = await readFile(list, 'utf8');
+    await expect(publish()).rejects.toMatchObject({ code: 'PUBLICATION_FAILED' });
+    expect(await readFile(list, 'utf8')).toBe(before);
+    expect(alarms()).not.toEqual([]);
+    const device = await world.issue();
+    expect((await world.connect(device)).connected).toBe(true);
+  });
+
+  it('that the broker lost ends the broker, which would let everybody in', async () => {
+    const { server, elsewhere } = await readElsewhere();
+    await rm(elsewhere);
+    const pid = server.pid()!;
+    await expect(publish()).rejects.toMatchObject({ code: 'PUBLICATION_FAILED' });
+    expect(alarms().length).toBeGreaterThan(1);
+    await until(() => !isRunning(pid), 'the broker to be ended');
+    // It does not start without a list.
+    await expect(server.start()).rejects.toThrow('ended');
+  });
+
+  it('that refuses everybody is an alarm as well', async () => {
+    const { elsewhere } = await readElsewhere();
+    const old = await brokerWorld({ clock: fakeClock(Date.now() - 100 * 3_600_000) });
+    await writeFile(elsewhere, (await old.crls()).join('\n'));
+    await old.close();
+    await expect(publish()).rejects.toMatchObject({ code: 'PUBLICATION_FAILED' });
+    expect(alarms()).not.toEqual([]);
+  });
+
+  it('waits in its file for a broker that is away, and is proved when that is back', async () => {
+    const { server, list } = await start();
+    const revoked = await world.issue();
+    expect((await world.connect(revoked)).connected).toBe(true);
+    await server.kill();
+    const before = await readFile(list, 'utf8');
+    await world.setCrls(await world.crls([{ serial: revoked.serial, at: new Date() }]));
+    expect(await readFile(list, 'utf8')).not.toBe(before);
+    await server.start();
+    await expect(world.connect(revoked)).rejects.toThrow();
+    await until(() => world.mosquitto!.broker.connected(), 'the broker to be back');
+    await publish();
+    expect(alarms()).toEqual([]);
+  });
+
+  it('PKI-01 keeps out a device that came back before the list was in force', async () => {
+    await start();
+    const device = await world.issue();
+    const first = await world.connect(device);
+    world.broker.endSession(device.deviceUuid, 'revoked');
+    await until(() => !first.connected, 'the session to be ended');
+    const second = await world.connect(device);
+    await world.setCrls(await world.crls([{ serial: device.serial, at: new Date() }]));
+    await until(() => !second.connected, 'the second session to be ended');
+    await expect(world.connect(device)).rejects.toThrow();
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
