@@ -1,4 +1,4 @@
-import { contract, policyRule, type Role, type Route, roles } from '@ares/protocol/http';
+import { contract, createClient, policyRule, type Role, type Route, roles } from '@ares/protocol/http';
 import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type RoleWorld, startRoleWorld } from '../support/role-world.ts';
@@ -127,6 +127,29 @@ describe('API-01 a part of somebody else’s device', () => {
       .where('id', '=', foreign.componentId)
       .executeTakeFirstOrThrow();
     expect(detached_at).toBeNull();
+  });
+});
+
+describe('API-01 a viewer whose share ends', () => {
+  const as = ({ token }: Person) =>
+    createClient({ baseUrl: world.cloud.publicUrl, fetch, accessToken: () => token });
+
+  it('API-01 hears so on his open streams at once, and nothing of the device after it', async () => {
+    const { deviceUuid } = await world.device({ owner: people.owner, viewer: people.viewer });
+    const params = { id: deviceUuid };
+    const headers = { authorization: `Bearer ${people.viewer.token}` };
+    const open = async (path: string) =>
+      (await fetch(world.cloud.publicUrl + path, { headers })).body!.pipeThrough(new TextDecoderStream());
+    const one = await open(`/api/devices/${deviceUuid}/events`);
+    const { items } = await as(people.owner).listViewers({ params });
+    const startedAt = performance.now();
+    await as(people.owner).stopSharing({ params: { ...params, viewerId: items[0]!.viewerId } });
+    let heard = '';
+    // It ends by itself.
+    for await (const text of one) heard += text;
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(heard).toContain('event: removed');
+    await expect(as(people.viewer).state({ params })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
 

@@ -4,14 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  buildPath,
-  type Client,
-  contract,
-  createClient,
-  type Route,
-  type RouteId,
-} from '@ares/protocol/http';
+import { type Client, contract, createClient, type Route } from '@ares/protocol/http';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPgDatabase } from '../../cloud/src/adapters/pg-database.ts';
@@ -21,36 +14,8 @@ import type { CloudDatabase } from '../../cloud/src/ports/database.ts';
 import { until } from '../../cloud/test/support/quiet.ts';
 import { freePort } from '../support/ares-process.ts';
 import { usePostgres } from '../support/postgres.ts';
+import { sampleRequest } from '../support/route-samples.ts';
 
-/** A body or query that the contract accepts, so that what refuses is never the validation. */
-const accepted: Partial<Record<RouteId, { body?: unknown; query?: string }>> = {
-  setNickname: { body: { nickname: 'mine now' } },
-  sendCommand: { body: { componentType: 'pump', action: 'on', args: { durationMs: 1_000 } } },
-  attachComponent: { body: { componentType: 'led', pins: { line: 22 } } },
-  revokeCredentials: { body: {} },
-  rotateKey: { body: {} },
-  issueOfflineToken: { body: { scope: ['pump:on'], ttlSeconds: 60 } },
-  revokeOfflineTokens: { body: {} },
-  preregister: {
-    body: {
-      cpuSerial: randomBytes(8).toString('hex'),
-      deviceUuid: randomUUID(),
-      hardwareVersion: 'sim-1',
-      hardwareVariant: 'greenhouse',
-    },
-  },
-  addComponentType: {
-    body: {
-      componentType: 'valve',
-      kind: 'actuator',
-      pinRoles: [],
-      metrics: [],
-      actions: [],
-      sampleIntervalMs: 1_000,
-    },
-  },
-  telemetry: { query: '?limit=10' },
-};
 const routes = (Object.values(contract) as Route[]).filter(({ listeners }) => listeners.includes('public'));
 const ofPolicy = (...policies: Route['policy'][]) =>
   routes.filter(({ policy }) => policies.includes(policy)).map((route) => [route.id, route] as const);
@@ -112,26 +77,15 @@ async function deviceOf({ email }: Person): Promise<string> {
 }
 
 const ask = (route: Route, token: string | undefined, id = deviceUuid) => {
-  const { body, query = '' } = accepted[route.id as RouteId] ?? {};
-  return fetch(
-    cloud.publicUrl +
-      buildPath(route.path, {
-        id,
-        componentId,
-        kid: 'k'.repeat(43),
-        userId: randomUUID(),
-        role: 'developer',
-      }) +
-      query,
-    {
-      method: route.method,
-      headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+  const { method, path, body } = sampleRequest(route, { id, componentId });
+  return fetch(cloud.publicUrl + path, {
+    method,
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
     },
-  );
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
 };
 
 beforeAll(async () => {

@@ -59,9 +59,17 @@ function createProgram(): Command {
     .option('--trust <file>', 'trust file of the cloud that this device will work for')
     .option('--hardware-version <name>', 'instead of what the board says, e.g. pi-5')
     .option('--hardware-variant <name>', 'what is built around the board (default: standard)')
+    .option('--new-identity', 'first forget UUID, key and setup code: the cloud knows them of another device')
     .option('--json', 'for machines')
     .action(
-      async (flags: CommonFlags & { trust?: string; hardwareVersion?: string; hardwareVariant?: string }) => {
+      async (
+        flags: CommonFlags & {
+          trust?: string;
+          hardwareVersion?: string;
+          hardwareVariant?: string;
+          newIdentity?: boolean;
+        },
+      ) => {
         const { factoryInit } = await import('./factory-init.ts');
         await factoryInit(configOf(flags), flags);
       },

@@ -1,18 +1,27 @@
 import { formatRegistrationLine } from '@ares/protocol';
+import { openControlSocket } from '../adapters/control-socket.ts';
 import { openLocalIdentity } from '../compose.ts';
 import type { AgentConfig } from '../config.ts';
 import { ensureSimulatedSerial } from '../identity/board.ts';
-import { devicePaths } from '../identity/device-paths.ts';
+import { type DevicePaths, devicePaths } from '../identity/device-paths.ts';
 import { adoptTrust, installTrust } from '../identity/trust-store.ts';
+import { readFileIfThere, removeDurableFile } from '../store/durable-file.ts';
 import { CliError } from './errors.ts';
 import { labelTexts } from './label.ts';
 
 /** Makes what a device needs before its first start; a second run changes nothing and shows the same. */
 export async function factoryInit(
   config: AgentConfig,
-  flags: { trust?: string; hardwareVersion?: string; hardwareVariant?: string; json?: boolean },
+  flags: {
+    trust?: string;
+    hardwareVersion?: string;
+    hardwareVariant?: string;
+    newIdentity?: boolean;
+    json?: boolean;
+  },
 ): Promise<void> {
   const paths = devicePaths(config.stateDir);
+  if (flags.newIdentity === true) await forgetIdentity(paths);
   // The trust file first: without one there is no device to register.
   if (flags.trust === undefined) adoptTrust(paths.trust);
   else installTrust(paths.trust, flags.trust);
@@ -34,6 +43,28 @@ Setup code, for the label and for nobody else (its QR code: ares-agent label):
 
 ${texts.setupCode}
 `);
+}
+
+/**
+ * For a card that was copied after its first start, whose UUID and key are another device's as well.
+ * @throws {CliError} when the device has, or may have, an owner
+ */
+async function forgetIdentity(paths: DevicePaths): Promise<void> {
+  if (readFileIfThere(paths.identity) === undefined) return;
+  // Who holds this socket is the only agent of the directory.
+  const control = await openControlSocket({ path: paths.controlSocket, handle: async () => undefined });
+  try {
+    const begun = [paths.credentials, paths.pendingCredentials, paths.provisioning, paths.reset];
+    const used = begun.find((path) => readFileIfThere(path) !== undefined);
+    if (used !== undefined) {
+      throw new CliError(
+        `This device is in use (${used}): "ares-agent reset" it first, then run this again.`,
+      );
+    }
+    for (const path of [paths.identity, paths.identityKey, paths.setupCode]) removeDurableFile(path);
+  } finally {
+    await control.close();
+  }
 }
 
 /** An identity that the first start of the service made is never replaced in silence. */

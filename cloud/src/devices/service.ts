@@ -160,7 +160,7 @@ async function explainConflict(queries: Queries, error: unknown, device: NewDevi
     case 'devices_identity_key_retired':
       return new ProblemError(
         'KEY_IN_USE',
-        'This identity key belongs, or belonged, to another device: run factory-init on a fresh card.',
+        'This identity key belongs, or belonged, to another device: run "ares-agent factory-init --new-identity" on the device.',
       );
     default:
       return error;

@@ -13,6 +13,8 @@ const readText = bodyParser({
   extendTypes: { text: ['application/json'] },
   parsedMethods: ['POST', 'PUT', 'DELETE'],
   textLimit: BODY_LIMIT,
+  // Whoever deletes his account shows his password once more.
+  parsedMethods: ['POST', 'PUT', 'DELETE'],
 });
 
 /**
