@@ -21,7 +21,11 @@ afterEach(() => {
 });
 
 const config = () =>
-  loadConfig({ flags: { stateDir: join(folder, 'state'), simulateBoard: join(folder, 'board') }, env: {} });
+  loadConfig({
+    flags: { stateDir: join(folder, 'state'), simulateBoard: join(folder, 'board') },
+    env: {},
+    file: undefined,
+  });
 
 async function init(flags: object = {}) {
   const written: string[] = [];

@@ -11,7 +11,6 @@ const BODY_LIMIT = '64kb';
 const readText = bodyParser({
   enableTypes: ['text'],
   extendTypes: { text: ['application/json'] },
-  parsedMethods: ['POST', 'PUT', 'DELETE'],
   textLimit: BODY_LIMIT,
   // Whoever deletes his account shows his password once more.
   parsedMethods: ['POST', 'PUT', 'DELETE'],
