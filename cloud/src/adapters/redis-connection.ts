@@ -59,7 +59,8 @@ export function openRedisConnection(options: {
   let hasRefused = false;
   /** While it runs, nobody is refused: whoever comes now finds Redis as `onReturn` has left it. */
   let returning: Promise<unknown> | undefined;
-  let lastError: string | undefined;
+  /** Why there is no connection: says more than the commands that fail without one. */
+  let reason: string | undefined;
 
   const ping = async (): Promise<void> => {
     const nodes = client instanceof Cluster ? client.nodes('master') : [client];
@@ -68,10 +69,9 @@ export function openRedisConnection(options: {
     await within(times.commandMs, Promise.all(nodes.map((node) => node.ping())));
   };
   const lost = (error: Error) => {
-    lastError = error.message;
     if (isAway) return;
     isAway = true;
-    log.warn({ error: error.message }, 'Redis is away: live state comes from the database');
+    log.warn({ error: reason ?? error.message }, 'Redis is away: live state comes from the database');
     void probe();
   };
   const probe = async (): Promise<void> => {
@@ -82,14 +82,13 @@ export function openRedisConnection(options: {
         returning = hasRefused || !isFirst ? welcome() : undefined;
         await returning;
         isAway = false;
+        reason = undefined;
         hasRefused = false;
         log.info({}, isFirst ? 'Redis answers' : 'Redis answers again');
         isFirst = false;
         return;
       } catch (error) {
-        if (isFirst && lastError === undefined)
-          log.warn({ error: (error as Error).message }, 'Redis does not answer yet');
-        lastError = (error as Error).message;
+        complain(error as Error);
         if (performance.now() - silentSince > times.silentMs && client.status === 'ready') {
           silentSince = performance.now();
           client.disconnect(true);
@@ -99,17 +98,23 @@ export function openRedisConnection(options: {
       await wait(times.probeMs, undefined, { signal: closing.signal }).catch(() => undefined);
     }
   };
+  let complaint: string | undefined;
+  const complain = (error: Error) => {
+    const text = reason ?? error.message;
+    if (text !== complaint) log.warn({ error: text }, 'Redis does not answer');
+    complaint = text;
+  };
   const welcome = async (): Promise<void> => {
     for (const returned of listeners) await returned(client);
   };
 
-  client.on('error', (error: Error) => {
-    lastError = error.message;
+  client.on('error', (error: Error & { lastNodeError?: Error }) => {
+    reason = error.lastNodeError?.message ?? error.message;
   });
   if (client instanceof Cluster)
     // Another node may take over without any command having failed; what it did not copy is missing there.
     client.on('-node', () => lost(new Error('a node left the cluster')));
-  client.on('close', () => lost(new Error(lastError ?? 'the connection ended')));
+  client.on('close', () => lost(new Error('the connection ended')));
   const started = Promise.race([probe(), wait(times.firstMs, undefined, { ref: false })]);
 
   return {
@@ -118,7 +123,7 @@ export function openRedisConnection(options: {
       if (isAway) await returning?.catch(() => undefined);
       if (isAway) {
         hasRefused = true;
-        throw new StateStoreError(`Redis does not answer: ${lastError ?? 'not connected'}`);
+        throw new StateStoreError(`Redis does not answer: ${reason ?? 'no connection'}`);
       }
       try {
         return await within(times.commandMs, task(client));
