@@ -28,7 +28,7 @@ export async function startMosquittoRole(
   const broker = await directMosquitto({
     settings: {
       folder,
-      user: userInfo().username,
+      user: nameOfUser(),
       devices: { bind: config.mqtt.bind, port: ports.mqtt },
       services,
       ...(plugin !== undefined && { dynamicSecurity: plugin }),
@@ -87,4 +87,13 @@ export async function servicePassword(secrets: SecretStore, name: string): Promi
   const key = `broker-login-${name}`;
   await secrets.create(key, Buffer.from(randomBytes(32).toString('base64url')));
   return Buffer.from((await secrets.get(key))!).toString();
+}
+
+/** A container's user may have a number only; a broker that is not started by root does not read it anyway. */
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'mosquitto';
+  }
 }

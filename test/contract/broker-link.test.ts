@@ -1,10 +1,17 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Socket,
+} from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createMqttBrokerLink } from '../../agent/src/adapters/mqtt-broker-link.ts';
 import type { ConnectOptions, LinkErrorCode } from '../../agent/src/ports/broker-link.ts';
 import { createFakeBroker } from '../../agent/test/support/fake-broker.ts';
+import { brokerWorld } from '../../cloud/test/support/broker-world.ts';
+import { isMissing } from '../support/brokers.ts';
 import { type IssueOptions, makeTestAuthority } from '../support/certificates.ts';
 import { startMtlsBroker } from '../support/mtls-broker.ts';
 import { describeBrokerLink, deviceUuid } from './broker-link-suite.ts';
@@ -58,6 +65,50 @@ describeBrokerLink('mqtt.js against aedes over mutual TLS', async () => {
   };
 });
 
+describeBrokerLink(
+  'mqtt.js against Mosquitto over mutual TLS',
+  async () => {
+    const world = await brokerWorld({ kind: 'mosquitto' });
+    const { keyPem, chainPem } = await world.issue({ deviceUuid });
+    const published: { topic: string; payload: Uint8Array }[] = [];
+    await world.broker.link.subscribe(['telemetry/#'], (topic, payload) =>
+      published.push({ topic, payload }),
+    );
+    const sockets = new Set<Socket>();
+    const relay = createTcpServer((near) => {
+      const far = connectTcp(world.broker.port, '127.0.0.1');
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(from);
+        from.on('error', () => undefined).on('close', () => to.destroy());
+        from.pipe(to);
+      }
+    }).listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    onTestFinished(async () => {
+      relay.close();
+      await world.close();
+    });
+    return {
+      link: createMqttBrokerLink(),
+      options: {
+        ...optionsFor((relay.address() as AddressInfo).port),
+        caCertificates: [world.ca.caCertificates.root],
+        certificateChain: chainPem,
+        privateKeyPem: keyPem,
+      },
+      published: () => published,
+      deliver: (topic, payload) => world.broker.link.publish(topic, payload, { qos: 1 }),
+      cut: () => {
+        for (const socket of sockets) socket.destroy();
+      },
+    };
+  },
+  { skip: isMissing('mosquitto'), refuses: false },
+);
+
 describe('refusing connections, and saying why', () => {
   const connect = (over: Partial<ConnectOptions> & { port: number }) =>
     createMqttBrokerLink().connect({
@@ -88,6 +139,26 @@ describe('refusing connections, and saying why', () => {
     for (const certificate of bad)
       await expect(connect({ port, ...certificate })).rejects.toMatchObject({ code: 'CERTIFICATE_REFUSED' });
   });
+
+  it.skipIf(isMissing('mosquitto'))(
+    'MQT-01 PKI-01 the same at Mosquitto, and of a revoked one: CERTIFICATE_REFUSED',
+    async () => {
+      const world = await brokerWorld({ kind: 'mosquitto' });
+      onTestFinished(() => world.close());
+      const revoked = await world.issue({ deviceUuid });
+      await world.setCrls(await world.crls([{ serial: revoked.serial, at: new Date() }]));
+      const caCertificates = [world.ca.caCertificates.root];
+      for (const certificate of [
+        await clientCertificate({}, stranger),
+        { certificateChain: revoked.chainPem, privateKeyPem: revoked.keyPem },
+      ])
+        await expect(
+          connect({ port: world.broker.port, caCertificates, ...certificate }),
+        ).rejects.toMatchObject({
+          code: 'CERTIFICATE_REFUSED',
+        });
+    },
+  );
 
   it('MQT-01 the same at a broker that explains itself by CONNACK: NOT_AUTHORIZED', async () => {
     const { port } = await startBroker({ softTls: true });

@@ -3,18 +3,19 @@ import { topics } from '@ares/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openMqttBrokerLink } from '../../cloud/src/adapters/mqtt-broker-link.ts';
 import type { BrokerLink } from '../../cloud/src/ports/broker-link.ts';
-import { type BrokerWorld, brokerWorld } from '../../cloud/test/support/broker-world.ts';
+import { type BrokerKind, type BrokerWorld, brokerWorld } from '../../cloud/test/support/broker-world.ts';
 import { fakeClock, silentLogger, until } from '../../cloud/test/support/quiet.ts';
+import { isMissing } from '../support/brokers.ts';
 
 type Make = (world: BrokerWorld) => Promise<BrokerLink>;
 
 /** What the cloud expects of its way to the broker, in the broker's process and beside it. */
-function describeBrokerLink(name: string, make: Make): void {
-  describe(name, () => {
+function describeBrokerLink(name: string, make: Make, kind: BrokerKind = 'aedes'): void {
+  describe.skipIf(isMissing(kind))(name, () => {
     let world: BrokerWorld;
     let link: BrokerLink;
     beforeEach(async () => {
-      world = await brokerWorld();
+      world = await brokerWorld({ kind });
       link = await make(world);
     });
     afterEach(async () => {
@@ -85,13 +86,13 @@ function describeBrokerLink(name: string, make: Make): void {
 describeBrokerLink('the link within the broker’s process', async (world) => world.broker.link);
 
 const open = async (world: BrokerWorld) => {
-  const service = await world.ca.signService({ commonName: 'ares-ingest' });
+  const service = await world.ca.signService({ commonName: 'ares-cloud' });
   return await openMqttBrokerLink({
     log: silentLogger,
     config: {
       host: '127.0.0.1',
       port: world.broker.port,
-      commonName: 'ares-ingest',
+      commonName: 'ares-cloud',
       keyPem: service.keyPem,
       chainPem: service.chainPem,
       rootPem: world.ca.caCertificates.root,
@@ -99,6 +100,12 @@ const open = async (world: BrokerWorld) => {
   });
 };
 describeBrokerLink('the link of another process', open);
+describeBrokerLink(
+  'the link of another process by Mosquitto',
+  // With the rights of tests: the suite sends and hears what no single part of the cloud may.
+  async (world) => world.mosquitto!.openLink('ares-tester'),
+  'mosquitto',
+);
 
 describe('the link of another process', () => {
   it('comes back with the certificate that it was given meanwhile, when its first one ends', async () => {

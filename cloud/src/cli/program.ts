@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { aclCommands } from './commands/acl.ts';
 import { adminCommands } from './commands/admin.ts';
 import { auditCommands } from './commands/audit.ts';
 import { backupCommands } from './commands/backup.ts';
@@ -66,6 +67,7 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   auditCommands(program, context);
   backupCommands(program, context);
   certificateCommands(program, context);
+  aclCommands(program, context);
   documentCommands(program);
   rolesCommand(program, context);
   return program;

@@ -28,6 +28,8 @@ export interface DirectedMosquitto {
   readonly port: number;
   /** The listener for the cloud's processes. */
   readonly servicePort: number;
+  /** Of every process of the cloud. */
+  readonly password: string;
   /** With every right. */
   readonly link: BrokerLink;
   /** A process of the cloud, with the rights of its name. */
@@ -92,6 +94,7 @@ export async function startDirectedMosquitto(
     folder,
     port,
     servicePort,
+    password,
     link: await openLink(TESTER),
     openLink,
     async stop() {
