@@ -5,16 +5,25 @@ import type { Retention } from '../telemetry/retention.ts';
  * query stays as it is. Continuous aggregates recompute what late rows touch by themselves.
  */
 
-/** Fails where the edition lacks what is needed. */
-export const probe: readonly string[] = [
-  'drop table if exists timescale_probe cascade',
-  'create table timescale_probe (time timestamptz not null, value double precision)',
-  `select create_hypertable('timescale_probe', by_range('time', interval '1 day'))`,
-  `create materialized view timescale_probe_hours with (timescaledb.continuous) as
-    select time_bucket(interval '1 hour', time) as bucket, sum(value) from timescale_probe group by 1 with no data`,
-  'alter table timescale_probe set (timescaledb.compress)',
+const hypertable: readonly string[] = [
+  `select create_hypertable('telemetry_data', by_range('time', interval '1 day'), create_default_indexes => false)`,
+  'create unique index telemetry_data_once on telemetry_data (device_id, boot_id, seq, time)',
 ];
-export const probeEnd = 'drop table if exists timescale_probe cascade';
+
+const REHEARSAL = 'ares_rehearsal';
+/** All of it in a schema of its own, before anything of ours is touched: fails where an edition lacks something. */
+export const rehearsal = (retention: Retention): readonly string[] => [
+  `drop schema if exists ${REHEARSAL} cascade`,
+  `create schema ${REHEARSAL}`,
+  `set search_path = ${REHEARSAL}, public`,
+  `create table ${REHEARSAL}.telemetry_data (like public.telemetry_data)`,
+  ...hypertable,
+  ...continuousAggregates(retention),
+];
+export const rehearsalEnd: readonly string[] = [
+  'reset search_path',
+  `drop schema if exists ${REHEARSAL} cascade`,
+];
 
 /** In one transaction, on tables without readings. */
 export const toHypertable: readonly string[] = [
@@ -23,8 +32,7 @@ export const toHypertable: readonly string[] = [
   'alter table telemetry_data rename to telemetry_data_plain',
   'create table telemetry_data (like telemetry_data_plain)',
   'drop table telemetry_data_plain cascade',
-  `select create_hypertable('telemetry_data', by_range('time', interval '1 day'), create_default_indexes => false)`,
-  'create unique index telemetry_data_once on telemetry_data (device_id, boot_id, seq, time)',
+  ...hypertable,
   // Chunks are made by themselves, and marks are not needed.
   'create or replace function ensure_telemetry_partition(day date) returns void language sql as $$ select $$',
   'create or replace function ensure_minutes_partition(day date) returns void language sql as $$ select $$',

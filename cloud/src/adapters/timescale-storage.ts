@@ -3,7 +3,7 @@ import type { CloudDatabase, Queries } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { ReadingStorage } from '../ports/reading-storage.ts';
 import type { Retention } from '../telemetry/retention.ts';
-import { continuousAggregates, probe, probeEnd, toHypertable } from './timescale-sql.ts';
+import { continuousAggregates, rehearsal, rehearsalEnd, toHypertable } from './timescale-sql.ts';
 
 /**
  * TimescaleDB, where its extension is installed in the database and does what is asked of it: an edition without
@@ -40,25 +40,34 @@ async function prepare(
 ): Promise<boolean> {
   const has = async (query: string) => (await sql.raw(query).execute(db)).rows.length > 0;
   if (!(await has(`select from pg_extension where extname = 'timescaledb'`))) return false;
-  try {
-    for (const statement of probe) await sql.raw(statement).execute(db);
-  } catch (error) {
-    log.warn({ error: (error as Error).message }, 'TimescaleDB is there, but cannot do what is needed');
-    return false;
-  } finally {
-    await sql.raw(probeEnd).execute(db);
-  }
-  if (
-    !(await has(`select from timescaledb_information.hypertables where hypertable_name = 'telemetry_data'`))
-  ) {
+  const isHypertable = await has(
+    `select from timescaledb_information.hypertables where hypertable_name = 'telemetry_data'`,
+  );
+  if (!isHypertable) {
     if (await has('select from telemetry_data limit 1')) {
       log.warn({}, 'TimescaleDB is there, but readings are in plain partitions already: they stay there');
       return false;
     }
+    if (!(await rehearse(db, retention, log))) return false;
     await db.transaction().execute(async (transaction) => {
       for (const statement of toHypertable) await sql.raw(statement).execute(transaction);
     });
   }
+  // The last of them is missing where a process ended in between; what is compressed cannot be set up again.
+  if (await has(`select from timescaledb_information.jobs where proc_name = 'policy_compression'`))
+    return true;
   for (const statement of continuousAggregates(retention)) await sql.raw(statement).execute(db);
   return true;
+}
+
+async function rehearse(db: Queries, retention: Retention, log: Logger): Promise<boolean> {
+  try {
+    for (const statement of rehearsal(retention)) await sql.raw(statement).execute(db);
+    return true;
+  } catch (error) {
+    log.warn({ error: (error as Error).message }, 'TimescaleDB is there, but cannot do what is needed');
+    return false;
+  } finally {
+    for (const statement of rehearsalEnd) await sql.raw(statement).execute(db);
+  }
 }

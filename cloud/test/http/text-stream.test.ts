@@ -92,8 +92,9 @@ it('takes no more from its source than a client reads, and ends the source when 
 it('is cut when the client reads nothing for too long, and when the server closes', async () => {
   const stuck = endless();
   const one = await serving(stuck.pieces, 50);
-  await fetch(one.url);
+  const unread = await fetch(one.url);
   await until(() => stuck.seen.ended, 'the end of the stuck one');
+  await expect(unread.text()).rejects.toThrow();
   const closing = endless();
   const other = await serving(closing.pieces);
   const answer = await fetch(other.url);

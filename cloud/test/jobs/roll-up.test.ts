@@ -4,6 +4,7 @@ import { createPartitionStorage } from '../../src/adapters/partition-storage.ts'
 import { rollUp } from '../../src/jobs/roll-up.ts';
 import type { CloudDatabase } from '../../src/ports/database.ts';
 import { useCloudDatabase } from '../support/database.ts';
+import { until } from '../support/quiet.ts';
 import { countedAnew, rolledUp, storeReadings } from '../support/readings.ts';
 
 const MINUTE = 60_000;
@@ -97,6 +98,40 @@ describe('roll-ups by minutes and hours', () => {
     await Promise.all(rolling);
     await rollUp(database);
     expect(await marks()).toBe(0);
+    await expectExact();
+  });
+
+  it('are never set back by a process that began before another one and ends after it', async () => {
+    let seq = 0;
+    const everyDevice = () =>
+      storeReadings(
+        database,
+        Array.from({ length: 20 }, (_, i) => {
+          seq += 1;
+          return { seq, deviceId: i + 1, time: noon + 1, value: seq };
+        }),
+      );
+    await everyDevice();
+    await rollUp(database);
+    for (const held of [1, 7, 14, 20]) {
+      await everyDevice();
+      let slow: Promise<number> | undefined;
+      await database.db.transaction().execute(async (holding) => {
+        // The first process gets as far as this row, with what it has counted by then.
+        await sql`select from telemetry_minutes where device_id = ${held} for update`.execute(holding);
+        slow = rollUp(database);
+        await until(async () => {
+          const { rows } = await sql`select from pg_stat_activity where wait_event_type = 'Lock'
+            and query like 'insert into telemetry_minutes%'
+            and datname = current_database()`.execute(database.db);
+          return rows.length > 0;
+        }, 'the first process to wait');
+        await everyDevice();
+        await Promise.race([rollUp(database), new Promise((next) => setTimeout(next, 300))]);
+      });
+      await slow;
+    }
+    await rollUp(database);
     await expectExact();
   });
 

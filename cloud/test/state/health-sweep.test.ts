@@ -82,6 +82,25 @@ describe('a component that should report and does not', () => {
     expect(await toldBy(world.state, sweep)).toBe(0);
   });
 
+  it('is told to be STALE anew when it spoke only once in between, also when it is the only one', async () => {
+    clock = fakeClock();
+    world = await liveWorld({ clock });
+    const device = await world.newDevice({ types: ['dht22'] });
+    await device.birth();
+    await speak(device, 'dht22');
+    await sweep();
+    clock.advance(62_000);
+    expect(await toldBy(world.state, sweep)).toBe(1);
+    clock.advance(5_000);
+    await speak(device, 'dht22');
+    clock.advance(56_000);
+    await sweep();
+    expect(await statuses(device)).toEqual(['OK']);
+    clock.advance(6_000);
+    expect(await toldBy(world.state, sweep)).toBe(1);
+    expect(await statuses(device)).toEqual(['STALE']);
+  });
+
   it('is told once by several processes, and by none whose own copy is old', async () => {
     const device = await started();
     await speak(device, 'dht22');

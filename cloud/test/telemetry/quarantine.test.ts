@@ -33,7 +33,7 @@ describe('a reading with an unexpected time', () => {
     await until(() => device.stored().has(1), 'the good one');
     const rows = await until(async () => {
       const found = await kept(device);
-      return found.length === 4 && found;
+      return found.length === 4 ? found : undefined;
     }, 'the others');
     expect(rows.map(({ seq, reason }) => [seq, reason])).toEqual([
       [2, 'CLOCK'],
@@ -74,7 +74,7 @@ describe('a reading with an unexpected time', () => {
     expect([...device.stored()].sort()).toEqual([1, 2, 4]);
     const rows = await until(async () => {
       const found = await kept(device);
-      return found.length === 2 && found;
+      return found.length === 2 ? found : undefined;
     }, 'both set aside');
     expect(rows.map(({ reason }) => reason)).toEqual(['NO_PARTITION', 'NO_PARTITION']);
     expect(world.ingest.buffered()).toBe(0);
