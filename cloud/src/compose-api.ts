@@ -87,6 +87,7 @@ export async function startApiRole(
     log: foundation.log,
     metrics: foundation.metrics,
     idempotency: createIdempotency(foundation),
+    sessions,
   };
 
   const listeners: HttpListener[] = [];

@@ -73,7 +73,9 @@ describe('mails', () => {
     const { postman, state, put } = await start();
     let tries = 0;
     state.fails = 'UNAVAILABLE';
-    state.before = async () => void (tries += 1);
+    state.before = async () => {
+      tries += 1;
+    };
     await put('password-changed', 'ada@example.org');
     for (let second = 0; second < 600; second += 5) {
       await postman.round();
