@@ -255,7 +255,7 @@ export function createPanelWorld() {
     },
     listCommands: async (request) => ({
       status: 200,
-      body: { items: mine(request).commands.slice(0, request.query.limit) },
+      body: { items: mine(request).commands.slice(0, request.query.limit), nextCursor: null },
     }),
     async unlink(request) {
       devices.delete(mine(request).device.deviceUuid);

@@ -1,4 +1,4 @@
-import { type Page, toPage } from '../http/paging.ts';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import type { Binding, BindingQuery } from './types.ts';
 

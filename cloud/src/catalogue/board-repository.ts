@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Page, toPage } from '../http/paging.ts';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import type { HardwareVariant, RuleQuery, VariantPinRule, VariantQuery, Versioned } from './types.ts';
 

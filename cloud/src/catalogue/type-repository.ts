@@ -1,6 +1,6 @@
 import type { CatalogueEntry, ComponentTypeDefinition } from '@ares/protocol';
 import { type SqlBool, sql } from 'kysely';
-import { type Page, toPage } from '../http/paging.ts';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import type { TypeQuery, Versioned } from './types.ts';
 

@@ -1,8 +1,16 @@
 import type { CommandResult } from '@ares/protocol';
-import { sql } from 'kysely';
+import { type SqlBool, sql } from 'kysely';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import { isOwn } from '../telemetry/own-assignments.ts';
-import { type CommandRow, type CommandTarget, NO_ANSWER, type UnsentCommand } from './types.ts';
+import {
+  type CommandPosition,
+  type CommandQuery,
+  type CommandRow,
+  type CommandTarget,
+  NO_ANSWER,
+  type UnsentCommand,
+} from './types.ts';
 
 const BATCH = 200;
 /** A device may need so long to try another network and to come back from it. */
@@ -205,15 +213,28 @@ export const commandRepository = {
   async list(
     queries: Queries,
     scope: { readonly deviceId: number; readonly userId: number | undefined },
-    limit: number,
-  ): Promise<CommandRow[]> {
-    return await shown(queries)
+    { status, after, limit }: CommandQuery,
+  ): Promise<Page<CommandRow>> {
+    const rows = await shown(queries)
       .where('c.device_id', '=', scope.deviceId)
+      .$if(status !== undefined, (query) => query.where('c.status', '=', status!))
+      .$if(after !== undefined, (query) => {
+        const [createdAtMs, seq, id] = after!;
+        return query.where(
+          sql<SqlBool>`(c.created_at, c.seq, c.id) < (${new Date(createdAtMs)}, ${seq}, ${id})`,
+        );
+      })
       .$if(scope.userId !== undefined, (query) => query.where(isOwn('c.assignment_id', scope.userId ?? -1)))
       .orderBy('c.created_at', 'desc')
       .orderBy('c.seq', 'desc')
-      .limit(limit)
+      .orderBy('c.id', 'desc')
+      .select('c.seq')
+      .limit(limit + 1)
       .execute();
+    return toPage(rows, limit, {
+      positionOf: ({ createdAt, seq, id }): CommandPosition => [createdAt.getTime(), seq, id],
+      toItem: ({ seq: _, ...row }) => row,
+    });
   },
 };
 

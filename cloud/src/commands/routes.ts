@@ -37,8 +37,8 @@ export function commandRoutes(
         : { status: 200, body: toShown(command) };
     },
     async listCommands({ access, caller, query }) {
-      const rows = await service.list(access, caller, query.limit);
-      return { status: 200, body: { items: rows.map(toShown) } };
+      const { items, nextCursor } = await service.list(access, caller, query);
+      return { status: 200, body: { items: items.map(toShown), nextCursor } };
     },
   };
 }

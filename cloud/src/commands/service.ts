@@ -1,13 +1,16 @@
 import { orderTypes, ProblemError, topics } from '@ares/protocol';
+import { z } from 'zod';
 import { writeAudit } from '../audit/audit-log.ts';
+import type { Page } from '../database/paging.ts';
 import type { Caller, DeviceAccess } from '../http/handlers.ts';
+import { decodeCursor } from '../http/paging.ts';
 import type { OrderSigner } from '../orders/order-signer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import { checkAction, chooseTarget } from './check-request.ts';
 import type { CommandDispatch } from './dispatch.ts';
 import { commandRepository } from './repository.ts';
-import type { CommandRequest, CommandRow } from './types.ts';
+import type { CommandQuery, CommandRequest, CommandRow } from './types.ts';
 import type { CommandWaiting } from './waiting.ts';
 
 export interface CommandService {
@@ -24,8 +27,15 @@ export interface CommandService {
     readonly waitSeconds?: number | undefined;
     readonly signal: AbortSignal;
   }): Promise<{ readonly commandId: string; readonly command: CommandRow | undefined }>;
-  /** Newest first; for others than administrators only those of their own assignments. */
-  list(access: DeviceAccess, caller: Pick<Caller, 'userId'>, limit: number): Promise<readonly CommandRow[]>;
+  /**
+   * Newest first; for others than administrators only those of their own assignments.
+   * @throws {ProblemError} INVALID_REQUEST
+   */
+  list(
+    access: DeviceAccess,
+    caller: Pick<Caller, 'userId'>,
+    query: Omit<CommandQuery, 'after'> & { readonly cursor?: string | undefined },
+  ): Promise<Page<CommandRow>>;
 }
 
 export function createCommandService(options: {
@@ -98,9 +108,11 @@ export function createCommandService(options: {
       void dispatch.publish([order]);
       return { commandId: id, command: await finished };
     },
-    async list({ deviceId, role }, { userId }, limit) {
+    async list({ deviceId, role }, { userId }, { cursor, ...query }) {
       const scope = { deviceId, userId: role === 'admin' ? undefined : userId };
-      return await commandRepository.list(database.db, scope, limit);
+      const position = z.tuple([z.number(), z.int(), z.uuid()]);
+      const after = cursor === undefined ? {} : { after: decodeCursor(position, cursor) };
+      return await commandRepository.list(database.db, scope, { ...query, ...after });
     },
   };
 }

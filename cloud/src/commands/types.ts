@@ -35,6 +35,15 @@ export interface CommandRow {
   readonly finishedAt: Date | null;
 }
 
+/** Creation (epoch ms), number and id of the last command of a page. */
+export type CommandPosition = readonly [number, number, string];
+
+export interface CommandQuery {
+  readonly status?: CommandStatus | undefined;
+  readonly after?: CommandPosition | undefined;
+  readonly limit: number;
+}
+
 /** An order that waits for its device. */
 export interface UnsentCommand {
   readonly id: string;

@@ -1,6 +1,6 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Caller, isAdmin } from '../accounts/types.ts';
-import { type Page, toPage } from '../http/paging.ts';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import type { DeviceAccess, DeviceQuery, DeviceView, HistoryAccess } from './types.ts';
 

@@ -1,6 +1,6 @@
 import { type Caller, isAdmin } from '../accounts/types.ts';
 import type { LifeCycle } from '../database/schema.ts';
-import { type Page, toPage } from '../http/paging.ts';
+import { type Page, toPage } from '../database/paging.ts';
 import type { Queries } from '../ports/database.ts';
 import type { AlertQuery, AlertView, EventQuery, SecurityEventView } from './types.ts';
 

@@ -33,7 +33,8 @@ const change = (device: LiveDevice, waitSeconds = 0) =>
   });
 const rowOf = (id: string) =>
   world.database.db.selectFrom('commands').where('id', '=', id).selectAll().executeTakeFirstOrThrow();
-const list = (device: LiveDevice) => world.commands.list(accessOf(device), { userId: device.user.id }, 10);
+const list = async (device: LiveDevice) =>
+  (await world.commands.list(accessOf(device), { userId: device.user.id }, { limit: 10 })).items;
 
 async function claimsOf(jws: string) {
   const [key] = world.orders.publicJwks().keys;

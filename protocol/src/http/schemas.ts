@@ -148,6 +148,16 @@ export const newComponent = z
   })
   .meta({ id: 'NewComponent' });
 
+export const commandStatus = z.enum([
+  'PENDING',
+  'COMPLETED',
+  'FAILED',
+  'REJECTED',
+  'EXPIRED',
+  'STALE',
+  'UNKNOWN',
+]);
+
 export const command = z
   .strictObject({
     commandId: uuid,
@@ -157,7 +167,7 @@ export const command = z
     action: z.string(),
     args: z.record(z.string(), z.unknown()),
     /** `PENDING` until the device answers or the command expires; every other value is final. */
-    status: z.enum(['PENDING', 'COMPLETED', 'FAILED', 'REJECTED', 'EXPIRED', 'STALE', 'UNKNOWN']),
+    status: commandStatus,
     code: z.string().optional(),
     detail: z.string().optional(),
     verified: z.boolean().optional(),

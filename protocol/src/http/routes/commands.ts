@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { passphraseSchema, ssidSchema } from '../../wifi.ts';
+import { page, pageQuery } from '../paging.ts';
 import { defineRoute, PUBLIC } from '../route.ts';
-import { command, deviceParams, list, shared, uuid } from '../schemas.ts';
+import { command, commandStatus, deviceParams, shared, uuid } from '../schemas.ts';
 
 /** Orders to components and to the device. */
 export const commandRoutes = {
@@ -36,8 +37,8 @@ export const commandRoutes = {
     policy: 'reader',
     listeners: PUBLIC,
     params: deviceParams,
-    query: z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(50) }),
-    success: { 200: list(command) },
+    query: z.strictObject({ ...pageQuery, status: commandStatus.optional() }),
+    success: { 200: page(command) },
     problems: ['NOT_FOUND'],
   }),
   changeWifi: defineRoute({
