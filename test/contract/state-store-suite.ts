@@ -87,6 +87,14 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
       ]);
     });
 
+    it('takes thousands of values at once', async () => {
+      const values = Array.from({ length: 4_500 }, (_, i) => value({ metric: `m${i}`, seq: i + 1 }));
+      await filled({ values: values.slice(0, 2_500) });
+      expect(await store.apply(device, update(values))).toBe('changed');
+      expect(await store.apply(device, update(values))).toBe('same');
+      expect((await get()).values).toHaveLength(4_500);
+    });
+
     it('ends with the highest order however many write at once', async () => {
       await filled();
       const seqs = Array.from({ length: 50 }, (_, i) => i + 1).sort(() => Math.random() - 0.5);

@@ -14,17 +14,25 @@ local function later(new, old, same)
   return ns > os or (same and ns == os)
 end
 local function rest(content) return string.match(content, '^[^:]+:[^:]+:(.*)$') end
--- Takes packed values and health from ARGV[from] on; answers whether a person sees a change.
+-- Takes packed values and health from ARGV[from] on; answers whether a person sees a change. A thousand at a time:
+-- Lua bounds how many arguments a call may have.
 local function take(from)
   local changed = false
-  for i = from, #ARGV, 2 do
-    local field, new = ARGV[i], ARGV[i + 1]
-    local old = redis.call('HGET', KEYS[1], field)
-    local isHealth = string.sub(field, 1, 2) == 'h:'
-    if later(new, old, isHealth) then
-      redis.call('HSET', KEYS[1], field, new)
-      if not isHealth or not old or rest(old) ~= rest(new) then changed = true end
+  for first = from, #ARGV, 2000 do
+    local fields, writes, known = {}, {}, {}
+    for i = first, math.min(first + 1998, #ARGV), 2 do fields[#fields + 1] = ARGV[i] end
+    local olds = redis.call('HMGET', KEYS[1], unpack(fields))
+    for n, field in ipairs(fields) do
+      local old, new = known[field] or olds[n], ARGV[first + 2 * n - 1]
+      local isHealth = string.sub(field, 1, 2) == 'h:'
+      if later(new, old, isHealth) then
+        known[field] = new
+        writes[#writes + 1] = field
+        writes[#writes + 1] = new
+        if not isHealth or not old or rest(old) ~= rest(new) then changed = true end
+      end
     end
+    if #writes > 0 then redis.call('HSET', KEYS[1], unpack(writes)) end
   end
   return changed
 end
