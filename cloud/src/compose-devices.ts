@@ -9,6 +9,7 @@ import { claimsDefaults } from './claims/types.ts';
 import { componentRoutes } from './components/routes.ts';
 import { createComponentService } from './components/service.ts';
 import type { Foundation } from './compose-foundation.ts';
+import { createUuidCorrection } from './devices/force-uuid.ts';
 import { deviceRoutes } from './devices/routes.ts';
 import { createDeviceService } from './devices/service.ts';
 import type { ComponentsChangedPublisher } from './ports/components-changed.ts';
@@ -36,7 +37,7 @@ export function createDeviceHandlers(
     devices,
     components,
     routes: {
-      ...deviceRoutes(devices),
+      ...deviceRoutes({ ...devices, ...createUuidCorrection(ports) }),
       ...sharingRoutes(createSharingService(ports)),
       ...claimsRoutes(claims),
       ...bindingRoutes({ bindings, release }),

@@ -1,12 +1,14 @@
 import { parseRegistrationLine } from '@ares/protocol';
 import type { Handlers } from '../http/handlers.ts';
+import type { createUuidCorrection } from './force-uuid.ts';
 import type { DeviceService } from './service.ts';
 import type { DeviceView } from './types.ts';
 
-type Routes = 'listDevices' | 'getDevice' | 'preregister' | 'registerDevice' | 'setNickname';
+type Routes = 'listDevices' | 'getDevice' | 'preregister' | 'registerDevice' | 'setNickname' | 'forceUuid';
 
 export function deviceRoutes(
-  service: Pick<DeviceService, 'list' | 'get' | 'preregister' | 'setNickname'>,
+  service: Pick<DeviceService, 'list' | 'get' | 'preregister' | 'setNickname'> &
+    ReturnType<typeof createUuidCorrection>,
 ): Pick<Handlers, Routes> {
   return {
     listDevices: async ({ caller, query }) => {
@@ -23,6 +25,11 @@ export function deviceRoutes(
       if (!parsed.ok) throw new TypeError('the contract let a line through that is none');
       await service.preregister({ caller, device: { ...parsed.value, allowFirstUse: false }, source });
       return { status: 201, body: { deviceUuid: parsed.value.deviceUuid } };
+    },
+    forceUuid: async ({ caller, params, body, source }) => {
+      const { deviceUuid, reason } = body;
+      await service.forceUuid({ caller, from: params.id, to: deviceUuid, reason, source });
+      return { status: 200, body: { deviceUuid } };
     },
     setNickname: async ({ caller, access, body, ifMatch, source }) =>
       answer(await service.setNickname({ caller, access, nickname: body.nickname, ifMatch, source })),

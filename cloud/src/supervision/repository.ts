@@ -1,6 +1,6 @@
 import { type Caller, isAdmin } from '../accounts/types.ts';
-import type { LifeCycle } from '../database/schema.ts';
 import { type Page, toPage } from '../database/paging.ts';
+import type { LifeCycle } from '../database/schema.ts';
 import type { Queries } from '../ports/database.ts';
 import type { AlertQuery, AlertView, EventQuery, SecurityEventView } from './types.ts';
 
@@ -95,6 +95,22 @@ export const supervisionRepository = {
   async alert(queries: Queries, caller: Caller, alertId: number): Promise<AlertView | undefined> {
     const row = await alertsOf(queries, caller).where('l.id', '=', alertId).executeTakeFirst();
     return row && toAlert(row);
+  },
+
+  async insertTest(
+    queries: Queries,
+    alert: { deviceId: number | null; detail: Record<string, unknown> },
+  ): Promise<number> {
+    const { id } = await queries
+      .insertInto('alerts')
+      .values({
+        kind: 'TEST',
+        device_id: alert.deviceId,
+        detail: JSON.stringify(alert.detail),
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return Number(id);
   },
 
   /** `false` when it was resolved before. */

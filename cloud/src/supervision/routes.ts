@@ -9,6 +9,7 @@ type Routes =
   | 'liftQuarantine'
   | 'listSecurityEvents'
   | 'listAlerts'
+  | 'testAlert'
   | 'resolveAlert';
 
 export function supervisionRoutes(service: SupervisionService): Pick<Handlers, Routes> {
@@ -46,6 +47,10 @@ export function supervisionRoutes(service: SupervisionService): Pick<Handlers, R
         body: { items: items.map((item) => toBody(item, isAdmin(caller))), nextCursor },
       };
     },
+    testAlert: async ({ caller, body, source }) => ({
+      status: 201,
+      body: toBody(await service.test({ caller, ...body, source }), true),
+    }),
     resolveAlert: async ({ caller, params, body, source }) => ({
       status: 200,
       body: toBody(await service.resolve({ caller, alertId: params.alertId, ...body, source }), true),

@@ -113,6 +113,32 @@ export function createSupervisionService(ports: { readonly database: CloudDataba
     alerts: (caller: Caller, { cursor, ...query }: Paged<AlertQuery>): Promise<Page<AlertView>> =>
       repository.alerts(db, caller, { ...query, ...afterOf(cursor) }),
 
+    /** An alert that means nothing, and says so. @throws {ProblemError} NOT_FOUND */
+    test: (input: {
+      readonly caller: Caller;
+      readonly deviceUuid?: string | undefined;
+      readonly note?: string | undefined;
+      readonly source: string;
+    }): Promise<AlertView> =>
+      db.transaction().execute(async (trx) => {
+        const { caller, deviceUuid, note, source } = input;
+        const device = deviceUuid === undefined ? undefined : await lockDevice(trx, deviceUuid);
+        if (deviceUuid !== undefined && device === undefined) throw noDevice(deviceUuid);
+        const alertId = await repository.insertTest(trx, {
+          deviceId: device?.id ?? null,
+          detail: { test: true, ...(note !== undefined && { note }) },
+        });
+        await writeAudit(trx, {
+          actorUserId: caller.userId,
+          action: 'alert.test',
+          objectType: 'alert',
+          objectId: String(alertId),
+          detail: { deviceUuid: deviceUuid ?? null },
+          source,
+        });
+        return (await repository.alert(trx, caller, alertId))!;
+      }),
+
     /** @throws {ProblemError} NOT_FOUND, CONFLICT */
     async resolve(input: {
       readonly caller: Caller;

@@ -158,6 +158,31 @@ describe('alerts', () => {
     ]);
   });
 
+  it('are tried out with one that says so, which the owner hears of and administrators resolve', async () => {
+    const test = { deviceUuid: params.id, note: 'does this arrive?' };
+    await expect(owner.client.testAlert({ body: test })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const { alertId } = await admin.client.testAlert({ body: test });
+    const [mine] = (await owner.client.listAlerts({ query: { deviceUuid: params.id } })).items;
+    expect(mine).toMatchObject({ alertId, kind: 'TEST', resolvedAt: null });
+    const general = await admin.client.testAlert({ body: {} });
+    expect(general).toMatchObject({ kind: 'TEST', deviceUuid: null, detail: { test: true } });
+    const { items } = await admin.client.listAlerts({ query: { kind: 'TEST' } });
+    expect(items.map((item) => item.alertId)).toEqual([general.alertId, alertId]);
+    await expect(
+      admin.client.testAlert({ body: { deviceUuid: '00000000-0000-4000-8000-000000000000' } }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const audit = await world.database.db
+      .selectFrom('audit_log')
+      .select(['object_id', 'actor_user_id', 'detail'])
+      .where('action', '=', 'alert.test')
+      .orderBy('id')
+      .execute();
+    expect(audit).toMatchObject([
+      { object_id: String(alertId), actor_user_id: admin.userId, detail: { deviceUuid: params.id } },
+      { object_id: String(general.alertId), actor_user_id: admin.userId },
+    ]);
+  });
+
   it('are resolved once, by an administrator who says how', async () => {
     const alertId = await raise('BROKER_SUSPECTED');
     const resolve = (by: Person) =>

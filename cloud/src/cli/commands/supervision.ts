@@ -1,5 +1,7 @@
+import { isUuid } from '@ares/protocol';
 import { allItems } from '@ares/protocol/http';
 import { type Command, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { findDevice } from '../find-device.ts';
 import { printJson, printRows } from '../output.ts';
 import type { CliContext } from '../program.ts';
@@ -29,6 +31,22 @@ export function interventionCommands(device: Command, context: CliContext): void
         console.log(`${deviceUuid} ${done}.`);
       });
   }
+
+  device
+    .command('force-uuid <id> <uuid>')
+    .description(
+      'give a device that was registered under a wrong UUID its right one, before anybody claims it',
+    )
+    .requiredOption('--reason <text>', 'why; it is kept in the audit log')
+    .action(async (id: string, wanted: string, { reason }: { reason: string }) => {
+      if (!isUuid(wanted)) throw new CliError(`${wanted} is no UUID in lower case.`);
+      const { client } = await context.signIn('administrator');
+      const { deviceUuid: before } = await findDevice(client, id);
+      const body = { deviceUuid: wanted, reason };
+      const { deviceUuid } = await client.forceUuid({ params: { id: before }, body });
+      if (context.json()) return printJson({ before, deviceUuid, reason });
+      console.log(`${before} is ${deviceUuid} now.`);
+    });
 
   device
     .command('security-events <id>')
@@ -70,6 +88,26 @@ export function alertCommands(program: Command, context: CliContext): void {
         ...(all === true && { resolvedAt, resolution }),
       }));
       printRows(rows, 'No alerts.');
+    });
+
+  alerts
+    .command('test')
+    .description('raise an alert of the kind TEST, to see that it reaches whoever should hear of it')
+    .option('--device <id>', 'about this device: its owner sees it too')
+    .option('--note <text>', 'what it says; the owner does not see this')
+    .action(async ({ device: id, note }: { device?: string; note?: string }) => {
+      const { client } = await context.signIn('administrator');
+      const device = id === undefined ? undefined : await findDevice(client, id);
+      const body = {
+        ...(device !== undefined && { deviceUuid: device.deviceUuid }),
+        ...(note !== undefined && { note }),
+      };
+      const alert = await client.testAlert({ body });
+      if (context.json()) return printJson(alert);
+      const also = device === undefined ? '' : `, and the owner of ${device.deviceUuid}`;
+      console.log(
+        `Alert ${alert.alertId} is raised: administrators see it${also}. Then: ares alerts resolve ${alert.alertId} --how "a test"`,
+      );
     });
 
   alerts

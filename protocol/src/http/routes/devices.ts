@@ -79,6 +79,18 @@ export const deviceRoutes = {
     success: { 201: z.strictObject({ deviceUuid: uuid }) },
     problems: ['ALREADY_PREREGISTERED', 'UUID_TAKEN', 'KEY_IN_USE'],
   }),
+  forceUuid: defineRoute({
+    id: 'forceUuid',
+    method: 'POST',
+    path: '/api/devices/{id}/uuid',
+    summary: 'Give a device that was registered under a wrong UUID its right one, before anybody claims it',
+    policy: 'admin',
+    listeners: PUBLIC,
+    params: deviceParams,
+    body: z.strictObject({ deviceUuid: uuid, reason: z.string().trim().min(1).max(500) }),
+    success: { 200: z.strictObject({ deviceUuid: uuid }) },
+    problems: ['NOT_FOUND', 'CONFLICT', 'UUID_TAKEN'],
+  }),
   unlink: defineRoute({
     id: 'unlink',
     method: 'DELETE',

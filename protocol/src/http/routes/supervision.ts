@@ -101,6 +101,21 @@ export const supervisionRoutes = {
     success: { 200: page(alert) },
     problems: [],
   }),
+  testAlert: defineRoute({
+    id: 'testAlert',
+    method: 'POST',
+    path: '/api/alerts/test',
+    summary: 'Raise an alert of the kind TEST, to see that whoever should hears of it',
+    policy: 'admin',
+    listeners: PUBLIC,
+    body: z.strictObject({
+      /** Its owner sees the alert too. */
+      deviceUuid: uuid.optional(),
+      note: reason.optional(),
+    }),
+    success: { 201: alert },
+    problems: ['NOT_FOUND'],
+  }),
   resolveAlert: defineRoute({
     id: 'resolveAlert',
     method: 'POST',
