@@ -35,7 +35,7 @@ export interface MosquittoOptions {
   readonly issueCanary: () => Promise<Canary>;
   readonly accepted: (serial: string) => Promise<AcceptedCertificate | undefined>;
   /** Devices that are thought to be connected; asked when this process may have missed who came. */
-  readonly online: () => Promise<readonly string[]>;
+  readonly online: () => Promise<string[]>;
   readonly security: SecurityReporter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -51,6 +51,8 @@ export interface MosquittoOptions {
 /** Publications after which a device whose session ended is ended again: one may have been under way already. */
 const ENDED_AGAIN = 2;
 const MOST_AT_ONCE = 100;
+/** Devices from before that are asked to come again in one sweep: a fleet must not come all at once. */
+const UNKNOWN_AT_ONCE = 500;
 const COMMON_NAME = 'ares-broker';
 
 export async function directMosquitto(options: MosquittoOptions): Promise<MosquittoBroker> {
@@ -66,6 +68,7 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
   /** How often a device whose session ended is ended again, now that a new list keeps it out. */
   const again = new Map<string, { reason: string; times: number }>();
   let knownSince = clock.now();
+  let unknown: string[] = [];
   let closed = false;
 
   const link = createLateBrokerLink({
@@ -125,11 +128,14 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
 
   /** Who was there before this process could hear it is asked to come again, once, so that all are known. */
   const endUnknown = async () => {
-    if (clock.now() - knownSince < birthWithinMs || !link.connected()) return;
-    knownSince = Number.POSITIVE_INFINITY;
+    if (!link.connected()) return;
+    if (clock.now() - knownSince >= birthWithinMs) {
+      knownSince = Number.POSITIVE_INFINITY;
+      unknown = await options.online();
+    }
     const known = new Set(sessions.devices());
-    for (const deviceUuid of await options.online())
-      if (!known.has(deviceUuid)) end(deviceUuid, 'not known to this process');
+    for (const deviceUuid of unknown.splice(0, UNKNOWN_AT_ONCE))
+      if (!known.has(deviceUuid)) end(deviceUuid, 'its certificate is not known to this process');
   };
   const sweep = setInterval(() => {
     guard(

@@ -22,6 +22,8 @@ import { silentLogger, until } from './quiet.ts';
 /** A real Mosquitto and the part of the cloud that directs it. */
 export interface DirectedMosquitto {
   readonly broker: MosquittoBroker;
+  /** Another process takes over the direction; `online` is what the tables think. */
+  redirect(online: readonly string[]): Promise<MosquittoBroker>;
   readonly server: MosquittoServer;
   readonly folder: string;
   /** The listener for devices. */
@@ -50,24 +52,26 @@ export async function startDirectedMosquitto(
   const [port, servicePort] = [await freePort(), await freePort()];
   const password = randomBytes(32).toString('base64url');
   const names = [TESTER, 'ares-ingest', 'ares-api', 'ares-cloud', 'ares-operator'];
-  const broker = await directMosquitto({
-    ...options,
-    settings: {
-      folder,
-      user: userInfo().username,
-      devices: { bind: '127.0.0.1', port },
-      services: { bind: '127.0.0.1', port: servicePort },
-      dynamicSecurity: mosquittoPlugin(),
-    },
-    host: '127.0.0.1',
-    rootPem: tls.rootPem,
-    acls: { devices: deviceAcl(), services: `${serviceAcl()}\nuser ${TESTER}\ntopic readwrite #\n` },
-    logins: names.map((name) => ({ name, password })),
-    credentials: () => ca.signService({ commonName: 'ares-broker' }),
-    issueCanary: canaryIssuer(ca, () => randomBytes(8).toString('hex')),
-    online: async () => [],
-    log: silentLogger,
-  });
+  const direct = (online: readonly string[]) =>
+    directMosquitto({
+      ...options,
+      settings: {
+        folder,
+        user: userInfo().username,
+        devices: { bind: '127.0.0.1', port },
+        services: { bind: '127.0.0.1', port: servicePort },
+        dynamicSecurity: mosquittoPlugin(),
+      },
+      host: '127.0.0.1',
+      rootPem: tls.rootPem,
+      acls: { devices: deviceAcl(), services: `${serviceAcl()}\nuser ${TESTER}\ntopic readwrite #\n` },
+      logins: names.map((name) => ({ name, password })),
+      credentials: () => ca.signService({ commonName: 'ares-broker' }),
+      issueCanary: canaryIssuer(ca, () => randomBytes(8).toString('hex')),
+      online: async () => [...online],
+      log: silentLogger,
+    });
+  const broker = await direct([]);
   await broker.setTls({ ...tls, crls: await ca.crls(await broker.turnCanaries()) });
   const server = await startMosquittoServer(folder, port);
   await until(() => broker.connected(), 'the way to the broker');
@@ -88,8 +92,16 @@ export async function startDirectedMosquitto(
     links.push(link);
     return link;
   };
+  let current = broker;
   return {
     broker,
+    async redirect(online) {
+      await current.close();
+      current = await direct(online);
+      await current.setTls({ ...tls, crls: await ca.crls(await current.turnCanaries()) });
+      await until(() => current.connected(), 'the way to the broker');
+      return current;
+    },
     server,
     folder,
     port,
@@ -98,6 +110,7 @@ export async function startDirectedMosquitto(
     link: await openLink(TESTER),
     openLink,
     async stop() {
+      await current.close();
       await Promise.all(links.map((link) => link.close()));
       await server.stop();
     },
