@@ -216,6 +216,32 @@ describe.skipIf(!hasRedis())('on a real cluster of three masters (needs the prog
     }
   });
 
+  it('goes on when a replica takes the place of a master, believing nothing that may not have been copied', async () => {
+    const own = await startRedisCluster();
+    const ownConnection = connect(own.url);
+    try {
+      await own.addReplicaOf(1);
+      const store = storeOn(ownConnection);
+      const devices = Array.from({ length: 10 }, () => randomUUID());
+      for (const device of devices) await fill(store, device, online(1));
+      await own.masters[1]!.kill();
+      const works = () =>
+        Promise.all(devices.map((device) => store.apply(device, { values: [], health: [], seenAt: 2 }))).then(
+          () => true,
+          () => false,
+        );
+      await until(works, 'the replica in the place of the master', 30_000);
+      for (const device of devices) {
+        expect(await store.get(device)).toBeUndefined();
+        await fill(store, device, online(3));
+        expect((await store.get(device))?.lastSeen).toBe(3);
+      }
+    } finally {
+      await ownConnection.close();
+      await own.stop();
+    }
+  }, 90_000);
+
   it('is away while one of its masters is, and back with it', async () => {
     const store = storeOn(connection);
     const devices = Array.from({ length: 10 }, () => randomUUID());

@@ -3,6 +3,7 @@ import { eventually } from './ares-process.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 
 const SLOTS = 16_384;
+const SETTINGS = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--appendonly', 'no'];
 
 /** A real Redis Cluster of three masters on loopback, each a process of its own. */
 export interface RedisCluster {
@@ -11,15 +12,14 @@ export interface RedisCluster {
   readonly masters: readonly RedisServer[];
   /** Moves the slot of a key to another master, as an operator who resizes the cluster does. */
   moveSlotOf(key: string): Promise<void>;
+  /** Starts a replica of a master, which takes its place when it dies. Resolves when it has copied everything. */
+  addReplicaOf(index: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const masters = await Promise.all(
-    [0, 1, 2].map(() =>
-      startRedisServer(['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--appendonly', 'no']),
-    ),
-  );
+  const masters = await Promise.all([0, 1, 2].map(() => startRedisServer(SETTINGS)));
+  const replicas: RedisServer[] = [];
   const clients = masters.map(({ port }) => {
     const client = new Redis({ host: '127.0.0.1', port });
     client.on('error', () => undefined);
@@ -27,7 +27,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   });
   const stop = async () => {
     for (const client of clients) client.disconnect();
-    await Promise.all(masters.map((master) => master.stop()));
+    await Promise.all([...masters, ...replicas].map((server) => server.stop()));
   };
   try {
     const share = Math.ceil(SLOTS / masters.length);
@@ -68,6 +68,22 @@ export async function startRedisCluster(): Promise<RedisCluster> {
         await from.call('MIGRATE', '127.0.0.1', String(masters[toIndex]!.port), one, '0', '2000');
       for (const one of [to, from, ...clients])
         await one.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', toId!);
+    },
+    async addReplicaOf(index) {
+      const server = await startRedisServer(SETTINGS);
+      replicas.push(server);
+      const client = server.client();
+      const masterId = (await clients[index]!.call('CLUSTER', 'MYID')) as string;
+      await client.call('CLUSTER', 'MEET', '127.0.0.1', String(masters[index]!.port));
+      await eventually('the replica knows its master', async () =>
+        client.call('CLUSTER', 'REPLICATE', masterId).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await eventually('the replica is in step', async () =>
+        /master_link_status:up/.test(await client.info('replication')),
+      );
     },
     stop,
   };

@@ -100,6 +100,8 @@ export function openRedisConnection(options: {
   };
   let complaint: string | undefined;
   const complain = (error: Error) => {
+    // Still connecting: what is wrong, if anything, is not known yet.
+    if (reason === undefined && client.status !== 'ready') return;
     const text = reason ?? error.message;
     if (text !== complaint) log.warn({ error: text }, 'Redis does not answer');
     complaint = text;
