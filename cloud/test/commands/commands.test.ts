@@ -171,6 +171,39 @@ describe('sending a command', () => {
   });
 });
 
+describe('a list of commands', () => {
+  it('is the same however it is cut, newest first, and may be narrowed to a status', async () => {
+    world = await liveWorld();
+    const device = await world.newDevice();
+    const sent: string[] = [];
+    for (let n = 0; n < 5; n += 1) sent.unshift((await send(device)).commandId);
+    await world.database.db
+      .updateTable('commands')
+      .set({ status: 'EXPIRED', finished_at: new Date() })
+      .where('id', '=', sent[2]!)
+      .execute();
+    const list = async (limit: number, more: object = {}) => {
+      const ids: string[] = [];
+      for (let cursor: string | undefined; ; ) {
+        const page = await world.commands.list(
+          accessOf(device),
+          { userId: device.user.id },
+          {
+            limit,
+            cursor,
+            ...more,
+          },
+        );
+        ids.push(...page.items.map(({ id }) => id));
+        if (page.nextCursor === null) return ids;
+        cursor = page.nextCursor;
+      }
+    };
+    for (const limit of [1, 2, 5, 10]) expect(await list(limit)).toEqual(sent);
+    expect(await list(2, { status: 'EXPIRED' })).toEqual([sent[2]]);
+  });
+});
+
 describe('the outcome of a command', () => {
   const result = (commandId: string, over: object = {}) => ({
     commandId,

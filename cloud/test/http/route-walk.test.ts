@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleRequest } from '../../../test/support/route-samples.ts';
 import { createHttpApp, type HttpAppParts, routesOf } from '../../src/http/app.ts';
 import type { Handlers } from '../../src/http/handlers.ts';
+import { assertPolicies } from '../../src/http/policies.ts';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
 
 /** Every route of the public listener; one that is added to the contract is walked without a change here. */
@@ -186,6 +187,15 @@ describe('the table of routes', () => {
         handlers: handlers as unknown as Handlers,
       }),
     ).toThrow(`The route ${walk[0]![0]} of the contract has no handler.`);
+  });
+
+  it('does not start while a route names no policy of the table', () => {
+    const [[, route]] = walk as [(typeof walk)[number]];
+    for (const policy of [undefined, 'everybody', 'constructor']) {
+      const odd = { ...route, policy } as unknown as Route;
+      expect(() => assertPolicies([odd])).toThrow(`The route ${route.id} of the contract names no policy`);
+    }
+    expect(() => assertPolicies(walk.map(([, one]) => one))).not.toThrow();
   });
 
   it('API-09 answers every route that the OpenAPI document shows, and the document shows every route', async () => {

@@ -46,7 +46,11 @@ function operation(route: Route): object {
           }
         : isStreamable(schema)
           ? { description: 'Success', content: streamableContent(schema) }
-          : { description: 'Success', content: { 'application/json': { schema } } },
+          : {
+              description: 'Success',
+              ...(route.etag === true && { headers: etagHeader }),
+              content: { 'application/json': { schema } },
+            },
   ]);
   const failures = new Map<number, string[]>();
   for (const code of problemCodes) {
@@ -67,6 +71,7 @@ function operation(route: Route): object {
       ...(route.params !== undefined && { path: route.params }),
       ...(route.query !== undefined && { query: route.query }),
       ...(takesIdempotencyKey(route) && { header: idempotencyHeader }),
+      ...(route.etag === true && route.method !== 'GET' && { header: ifMatchHeader }),
     },
     ...(route.body !== undefined && {
       requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
@@ -91,11 +96,15 @@ function operation(route: Route): object {
 }
 
 const idempotencyHeader = z.object({
-  'Idempotency-Key': z
-    .string()
-    .optional()
-    .meta({ description: 'Sent again with the same key within a day, the request is done once and answered alike' }),
+  'Idempotency-Key': z.string().optional().meta({
+    description: 'Sent again with the same key within a day, the request is done once and answered alike',
+  }),
 });
+
+const ifMatchHeader = z.object({
+  'If-Match': z.string().optional().meta({ description: 'ETag of the version on which the change was made' }),
+});
+const etagHeader = z.object({ ETag: z.string().meta({ description: 'Version of what is answered' }) });
 
 /** Keys belong to a user: without one there is nobody to remember them for. */
 function takesIdempotencyKey({ method, policy }: Route): boolean {

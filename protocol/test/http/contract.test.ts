@@ -55,6 +55,18 @@ describe('the OpenAPI document', () => {
     );
     expect(document.openapi).toMatch(/^3\.1/);
   });
+
+  it('names the version of what is edited, and where it is checked', () => {
+    const operation = document.paths['/api/devices/{id}/nickname']!['put'];
+    expect(operation).toMatchObject({
+      parameters: expect.arrayContaining([expect.objectContaining({ in: 'header', name: 'If-Match' })]),
+      responses: { 200: { headers: { ETag: expect.anything() } }, 412: expect.anything() },
+    });
+    const edits = (Object.values(contract) as Route[]).filter(
+      ({ etag, method }) => etag === true && method !== 'GET',
+    );
+    for (const { id, problems } of edits) expect(problems, id).toContain('PRECONDITION_FAILED');
+  });
 });
 
 describe('the client', () => {
