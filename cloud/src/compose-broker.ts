@@ -1,6 +1,6 @@
 import { startBroker } from './adapters/aedes-broker.ts';
 import { createLateBrokerLink } from './adapters/late-broker-link.ts';
-import { type MqttBrokerLink, openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
+import { type MqttBrokerLink, type MqttLinkConfig, openMqttBrokerLink } from './adapters/mqtt-broker-link.ts';
 import { appRepository } from './apps/repository.ts';
 import { startAppRights } from './compose-apps.ts';
 import { type Foundation, renewDaily } from './compose-foundation.ts';
@@ -83,26 +83,32 @@ async function startBrokerRole(
   return broker.link;
 }
 
+/** Where and how a part of the cloud reaches the broker, but for its certificate. */
+export async function serviceTarget(
+  { authority, config, ports, secrets }: Pick<Foundation, 'authority' | 'config' | 'ports' | 'secrets'>,
+  commonName: string,
+): Promise<Omit<MqttLinkConfig, 'keyPem' | 'chainPem'>> {
+  const { mosquitto } = config;
+  const rootPem = authority.caCertificates.root;
+  if (mosquitto === undefined) return { host: config.mqtt.host, port: ports.mqtt, commonName, rootPem };
+  return {
+    host: mosquitto.host,
+    port: mosquitto.services.port,
+    commonName,
+    rootPem,
+    password: await servicePassword(secrets, commonName),
+    sharedSubscriptions: true,
+  };
+}
+
 /** The way to a broker that lives in another process, also to one that is not there yet. */
 async function connectToBroker(
   foundation: Foundation,
   commonName: `ares-${string}`,
   stack: AsyncDisposableStack,
 ): Promise<BrokerLink> {
-  const { authority, config, ports, log, secrets } = foundation;
-  const { mosquitto } = config;
-  const rootPem = authority.caCertificates.root;
-  const target =
-    mosquitto === undefined
-      ? { host: config.mqtt.host, port: ports.mqtt, commonName, rootPem }
-      : {
-          host: mosquitto.host,
-          port: mosquitto.services.port,
-          commonName,
-          rootPem,
-          password: await servicePassword(secrets, commonName),
-          sharedSubscriptions: true,
-        };
+  const { authority, log } = foundation;
+  const target = await serviceTarget(foundation, commonName);
   let credentials = await authority.signService({ commonName });
   let opened: MqttBrokerLink | undefined;
   const link = createLateBrokerLink({

@@ -219,6 +219,12 @@ export function readConfig(
   if (settings !== undefined && settings.ARES_MINUTE_DAYS < settings.ARES_RAW_DAYS) {
     mistakes.push('ARES_MINUTE_DAYS must not be less than ARES_RAW_DAYS: hours are made from minutes');
   }
+  if (
+    settings?.ARES_BROKER === 'mosquitto' &&
+    settings.ARES_MQTT_PORT === settings.ARES_MOSQUITTO_SERVICE_PORT
+  ) {
+    mistakes.push('ARES_MOSQUITTO_SERVICE_PORT must not be ARES_MQTT_PORT: they are two listeners');
+  }
   if (settings === undefined || mistakes.length > 0) throw configError(mistakes);
   const deviceHost = settings.ARES_DEVICE_HOST;
   const mqttHost = settings.ARES_MQTT_HOST ?? deviceHost;

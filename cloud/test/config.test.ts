@@ -54,6 +54,22 @@ describe('the configuration', () => {
       );
   });
 
+  it('takes a Mosquitto beside the cloud, and says what is wrong with it', () => {
+    expect(readConfig('all', {}).mosquitto).toBeUndefined();
+    const config = readConfig('all', {
+      ARES_HOME: '/srv/ares',
+      ARES_BROKER: 'mosquitto',
+      ARES_MQTT_PORT: '8883',
+    });
+    expect(config.mosquitto).toEqual({
+      folder: '/srv/ares/cloud/mosquitto',
+      host: '127.0.0.1',
+      services: { bind: '127.0.0.1', port: 8884 },
+    });
+    expect(refused('all', { ARES_BROKER: 'rabbit' })).toContain('ARES_BROKER must be aedes or mosquitto');
+    expect(refused('all', { ARES_BROKER: 'mosquitto', ARES_MQTT_PORT: '8884' })).toContain('two listeners');
+  });
+
   it('takes one Redis or several nodes of a cluster, and says what is wrong with it', () => {
     expect(readConfig('all', {}).redisUrl).toBeUndefined();
     const cluster = 'redis://10.0.0.1:7000,redis://10.0.0.2:7000';

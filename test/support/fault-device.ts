@@ -25,8 +25,8 @@ export async function claimWith(options: {
   mkdirSync(folder, { recursive: true });
   const settings = join(folder, 'agent.json');
   const driver = fileURLToPath(new URL(`../faults/drivers/${componentType}`, import.meta.url));
-  // A fleet comes back over half a minute; one device in a test need not.
-  const operating = { reconnectSpreadMs: 2_000 };
+  // A fleet comes back over half a minute, and over five after a long outage; one device in a test need not.
+  const operating = { reconnectSpreadMs: 2_000, reconnectCapMs: 10_000 };
   writeFileSync(settings, JSON.stringify({ drivers: { [componentType]: driver }, operating }));
   const pi = createVirtualPi(join(folder, 'pi'), { config: settings });
   const factory = await pi.factoryInit(cluster.trust);

@@ -50,6 +50,22 @@ export async function listRevoked(queries: Queries, now: Date): Promise<readonly
   });
 }
 
+/** Which of these certificates have not expired, as far as the table knows them. */
+export async function unexpired(
+  queries: Queries,
+  serials: readonly string[],
+  now: Date,
+): Promise<ReadonlySet<string>> {
+  if (serials.length === 0) return new Set();
+  const rows = await queries
+    .selectFrom('certificates')
+    .select('serial')
+    .where('serial', 'in', serials)
+    .where('not_after', '>', now)
+    .execute();
+  return new Set(rows.map(({ serial }) => serial));
+}
+
 const REASONS: readonly RevocationReason[] = [
   'keyCompromise',
   'superseded',

@@ -2,7 +2,7 @@ import type { CertificateAuthority, RevokedCertificate } from '../ports/certific
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase } from '../ports/database.ts';
 import type { Logger } from '../ports/logger.ts';
-import { listRevoked } from './certificate-repository.ts';
+import { listRevoked, unexpired } from './certificate-repository.ts';
 
 /** The lists are valid for 72 h; with one every hour a publisher may be down for three days (PKI-03). */
 const PUBLISH_EVERY_MS = 3_600_000;
@@ -39,6 +39,7 @@ export function createRevocationService(options: {
   const { more = async () => [] } = options;
   const listeners = new Set<(lists: readonly string[]) => Promise<void> | void>();
   let named = '';
+  let listed: readonly RevokedCertificate[] = [];
   let looking: NodeJS.Timeout | undefined;
   let latest: readonly string[] = [];
   let running: Promise<readonly string[]> | undefined;
@@ -47,11 +48,30 @@ export function createRevocationService(options: {
   let unlisten: (() => void) | undefined;
   let stopped = false;
 
+  /**
+   * What an earlier list named for ever and the tables name no more, though it has not expired: they were put back to
+   * an earlier day, or a replica that is behind took over.
+   */
+  const forgotten = async (found: readonly RevokedCertificate[]) => {
+    const names = new Set(found.map(({ serial }) => serial));
+    const gone = listed.filter(({ serial }) => !names.has(serial));
+    const alive = await unexpired(
+      database.db,
+      gone.map(({ serial }) => serial),
+      new Date(clock.now()),
+    );
+    const lost = gone.filter(({ serial }) => alive.has(serial));
+    if (lost.length > 0)
+      log.error({ count: lost.length }, 'the tables forgot revoked certificates; the list still names them');
+    return lost;
+  };
   const make = async () => {
-    const revoked = await listRevoked(database.db, new Date(clock.now()));
+    const found = await listRevoked(database.db, new Date(clock.now()));
+    const revoked = [...found, ...(await forgotten(found))];
+    listed = revoked.filter(isForEver);
     const lists = await authority.crls([...revoked, ...(await more())]);
     latest = lists;
-    named = namesOf(revoked);
+    named = namesOf(found);
     for (const listener of listeners) await listener(lists);
     return lists;
   };
@@ -121,6 +141,9 @@ export function createRevocationService(options: {
     },
   };
 }
+
+/** Of a device that is blocked it is named as long as that lasts. */
+const isForEver = ({ reason }: RevokedCertificate): boolean => reason !== 'privilegeWithdrawn';
 
 const namesOf = (revoked: readonly RevokedCertificate[]): string =>
   revoked.map(({ serial }) => serial).join(' ');

@@ -8,7 +8,7 @@ import { silentLogger, until } from '../support/quiet.ts';
 let world: CredentialsWorld;
 beforeEach(async () => {
   world = await credentialsWorld();
-});
+}, 60_000);
 afterEach(() => world.close());
 
 const service = (crls = world.authority.crls.bind(world.authority)) =>
@@ -48,6 +48,51 @@ describe('the revocation list', () => {
     expect(revocations.lists()).toBe(lists);
     world.clock.advance(86_400_000);
     expect(serialsIn(await revocations.publish())).toEqual([]);
+  });
+
+  it('goes on naming a certificate that tables of an earlier day know nothing of, until it expires', async () => {
+    const { certificateSerial, by } = await owned();
+    const revocations = service();
+    await world.recovery.revoke(by);
+    await revocations.publish();
+    await world.database.db
+      .updateTable('certificates')
+      .set({ status: 'ACTIVE', revoked_at: null, revocation_reason: null })
+      .where('serial', '=', certificateSerial)
+      .execute();
+    for (let i = 0; i < 2; i++) expect(serialsIn(await revocations.publish())).toEqual([certificateSerial]);
+    world.clock.advance(86_400_000);
+    expect(serialsIn(await revocations.publish())).toEqual([]);
+  });
+
+  it('names the certificate of a blocked device as long as it is blocked', async () => {
+    const { certificateSerial, device } = await owned();
+    const revocations = service();
+    const setTo = (lifeCycle: 'BLOCKED' | 'ACTIVE') =>
+      world.database.db
+        .updateTable('devices')
+        .set({ life_cycle: lifeCycle })
+        .where('device_uuid', '=', device.deviceUuid)
+        .execute();
+    await setTo('BLOCKED');
+    expect(serialsIn(await revocations.publish())).toEqual([certificateSerial]);
+    await setTo('ACTIVE');
+    expect(serialsIn(await revocations.publish())).toEqual([]);
+  });
+
+  it('is published again when somebody is to be named without a notice', async () => {
+    const { certificateSerial, by } = await owned();
+    const revocations = createRevocationService({
+      database: { ...world.database, listen: () => () => undefined },
+      authority: world.authority,
+      clock: world.clock,
+      log: silentLogger,
+      lookEveryMs: 30,
+    });
+    await revocations.start();
+    await world.recovery.revoke(by);
+    await until(() => serialsIn(revocations.lists()).includes(certificateSerial), 'a list with the serial');
+    await revocations.stop();
   });
 
   it('is published again by itself when a process anywhere revokes', async () => {
