@@ -36,4 +36,8 @@ export default async function setup(project: TestProject): Promise<void> {
   project.provide('labPackage', agent?.file ?? null);
 }
 
-const plain = ({ architecture, image, disk }: Machine): Machine => ({ architecture, image, disk });
+/** Without what a machine that is a layer has besides. */
+const plain = ({ architecture, image, disk, memory }: Machine): Machine => ({
+  ...{ architecture, image, disk },
+  ...(memory !== undefined && { memory }),
+});

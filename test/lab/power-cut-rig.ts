@@ -14,7 +14,7 @@ import { type DataDisk, makeDataDisk } from './data-disk.ts';
 import { queryOutbox } from './outbox.ts';
 import { connectPhone, type LabPhone } from './phone.ts';
 import type { Machine } from './qemu.ts';
-import { GUEST_SHARE, Vm } from './vm.ts';
+import { GUEST_SHARE, savedMachine, Vm } from './vm.ts';
 
 const STATE = '/var/lib/ares-agent';
 /** What a guest under emulation on a busy machine may take to be somewhere. */
@@ -72,7 +72,7 @@ export async function makePowerCutRig(
   const folder = mkdtempSync(join(tmpdir(), 'ares-power-'));
   const cloud = await startBenchCloud({ home: join(folder, 'cloud') });
   const disk = await makeDataDisk(folder);
-  const ready = { ...installed, disk: join(folder, 'ready.qcow2') };
+  const ready = savedMachine(installed, folder);
   let vm: Vm | undefined;
   let phone: LabPhone | undefined;
   const close = async () => {
@@ -83,7 +83,7 @@ export async function makePowerCutRig(
     if (process.env['ARES_KEEP'] === undefined) rmSync(folder, { recursive: true });
   };
   try {
-    await prepare(installed, cloud, ready.disk, setup.settings);
+    await prepare(installed, cloud, folder, setup.settings);
   } catch (error) {
     await close();
     throw error;
@@ -181,7 +181,7 @@ export async function makePowerCutRig(
 async function prepare(
   installed: Machine,
   cloud: BenchCloud,
-  disk: string,
+  folder: string,
   settings: object | undefined,
 ): Promise<void> {
   await using vm = await Vm.start(installed);
@@ -199,7 +199,7 @@ async function prepare(
     find ${STATE} -mindepth 1 -delete
     cp ${GUEST_SHARE}/trust.json /root/trust.json
     cp ${GUEST_SHARE}/config.json /etc/ares-agent/config.json`);
-  await vm.saveTo(disk);
+  await vm.saveTo(folder);
 }
 
 /** The state in a folder of the disk: a file system's own root has a folder of its own in it. */

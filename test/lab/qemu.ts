@@ -5,8 +5,10 @@ export interface Machine {
   readonly architecture: Architecture;
   /** Folder of `vmlinuz` and `initrd.gz`. */
   readonly image: string;
-  /** The qcow2 file with the snapshot. It is never written: each VM works on a copy. */
+  /** A raw or qcow2 file. It is never written: what a VM writes goes into a file of its own above it. */
   readonly disk: string;
+  /** What the saved machine had in its memory; without it the machine boots. */
+  readonly memory?: string;
 }
 
 export interface QemuOptions {
@@ -14,13 +16,13 @@ export interface QemuOptions {
   /** Folder of the sockets, the console's log and the shared folder. */
   readonly folder: string;
   readonly disk: string;
-  /** Name of the snapshot to go on from; without it the machine boots. */
-  readonly snapshot: string | undefined;
+  /** File of the memory to go on from; without it the machine boots. */
+  readonly memory: string | undefined;
   /** TCP ports of the host's loopback that the guest reaches at 10.0.2.100; it reaches nothing else. */
   readonly ports: readonly number[];
 }
 
-/** Program and arguments. The devices are always the same ones, because a snapshot fits only its own machine. */
+/** Program and arguments. The devices are always the same ones, because a saved memory fits only its own machine. */
 export function qemuCommand(options: QemuOptions): readonly [string, ...string[]] {
   const { machine, folder } = options;
   const arm = machine.architecture === 'arm64';
@@ -49,7 +51,7 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
     ...['-netdev', `user,id=net,restrict=on,ipv6=off${forwards.join('')}`],
     ...['-device', 'virtio-net-pci,netdev=net,romfile=,mac=52:54:00:12:34:56'],
     ...['-qmp', `unix:${folder}/qmp.sock,server=on,wait=off`],
-    ...(options.snapshot === undefined ? [] : ['-loadvm', options.snapshot]),
+    ...(options.memory === undefined ? [] : ['-incoming', `exec:cat '${options.memory}'`]),
   ];
 }
 

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { command } from './command.ts';
 import { type LabPort, openLabPort } from './lab-port.ts';
 import { isRunning } from './layers/layer.ts';
@@ -23,11 +24,8 @@ import { openQmp } from './qmp.ts';
 /** Where a guest sees the folder that it shares with the host. */
 export const GUEST_SHARE = '/run/lab/share';
 
-/** Name of the snapshot that every machine of the lab has. */
-export const SNAPSHOT = 'ready';
-
 export interface VmOptions {
-  /** Boots instead of going on from the snapshot: half a minute instead of three seconds. */
+  /** Boots instead of going on from where the machine was saved: half a minute instead of three seconds. */
   readonly cold?: boolean;
   /** Loopback ports of the host (the cloud's). The guest reaches each at its own 127.0.0.1, and no other network. */
   readonly ports?: readonly number[];
@@ -52,6 +50,11 @@ export function removeLeftovers(): void {
     if (pid === undefined || isRunning(Number(pid)) || existsSync(join(folder, 'keep'))) continue;
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The machine as {@link Vm.saveTo} saves it in a folder; what it was started from stays needed. */
+export function savedMachine({ architecture, image }: Machine, folder: string): Required<Machine> {
+  return { architecture, image, disk: join(folder, 'disk.qcow2'), memory: join(folder, 'memory') };
 }
 
 /** A virtual machine on a disk of its own. Dispose it: it takes half a gigabyte of memory. */
@@ -80,8 +83,9 @@ export class Vm {
   static async start(machine: Machine, options: VmOptions = {}): Promise<Vm> {
     const vm = new Vm(machine, options);
     try {
-      await command('cp', ['--reflink=auto', machine.disk, vm.#disk]);
-      await vm.#boot(options.cold === true ? undefined : SNAPSHOT);
+      const format = machine.disk.endsWith('.qcow2') ? 'qcow2' : 'raw';
+      await command('qemu-img', ['create', '-qf', 'qcow2', '-b', machine.disk, '-F', format, vm.#disk]);
+      await vm.#boot(options.cold === true ? undefined : machine.memory);
       return vm;
     } catch (error) {
       await vm.stop();
@@ -93,14 +97,14 @@ export class Vm {
     return join(this.#folder, 'disk.qcow2');
   }
 
-  async #boot(snapshot: string | undefined): Promise<void> {
+  async #boot(memory: string | undefined): Promise<void> {
     for (const name of ['lab.sock', 'phone.sock', 'qmp.sock'])
       rmSync(join(this.#folder, name), { force: true });
     const [program, ...args] = qemuCommand({
       machine: this.#machine,
       folder: this.#folder,
       disk: this.#disk,
-      snapshot,
+      memory,
       ports: this.#options.ports ?? [],
     });
     const log = openSync(join(this.#folder, 'qemu.log'), 'a');
@@ -120,7 +124,7 @@ export class Vm {
     await this.#openPorts();
   }
 
-  /** Gives the guest the shared folder, the time, and randomness that its snapshot's other copies do not have. */
+  /** Gives the guest the shared folder, the time, and randomness that other copies of its machine do not have. */
   async mount(): Promise<void> {
     const time = (Date.now() / 1_000).toFixed(3);
     await this.#ask(`mount ${time} ${randomBytes(64).toString('hex')}`, 'mounted', PATIENCE_MS);
@@ -228,14 +232,20 @@ END`);
     await this.sh('for try in $(seq 100); do [ -b /dev/vdb ] && exit 0; sleep 0.1; done; exit 1');
   }
 
-  /** Saves the running machine as {@link SNAPSHOT} in a disk file, and ends it. */
-  async saveTo(file: string): Promise<void> {
+  /** Ends the machine and saves it in a folder, for machines that go on from here: {@link savedMachine}. */
+  async saveTo(folder: string): Promise<void> {
+    const { disk, memory } = savedMachine(this.#machine, folder);
     await this.#ask('release', 'released', PATIENCE_MS);
     const qmp = await openQmp(join(this.#folder, 'qmp.sock'));
-    await qmp.monitor(`savevm ${SNAPSHOT}`);
+    await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
+    await qmp.execute('migrate', { uri: `exec:cat >'${memory}'` });
+    for (let status = ''; status !== 'completed'; await wait(50)) {
+      ({ status } = (await qmp.execute('query-migrate')) as { status: string });
+      if (status === 'failed' || status === 'cancelled') throw new Error(`QEMU could not save: ${status}`);
+    }
     qmp.close();
     await this.kill();
-    await command('cp', ['--reflink=auto', this.#disk, file]);
+    await command('cp', [this.#disk, disk]);
   }
 
   /** Ends the machine and removes what it had. `ARES_KEEP=1` leaves the folder for a look. */

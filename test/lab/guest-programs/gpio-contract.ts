@@ -1,7 +1,8 @@
 /**
  * The contract suite of GPIO adapters on the kernel's simulated chip, as a program of the guest:
- *   gpio-contract.mjs chardev|sysfs SIM_FOLDER
- * SIM_FOLDER is the chip's folder below /sys/devices/platform. Prints what failed; ends with 1 then.
+ *   gpio-contract.mjs chardev|sysfs SIM_FOLDER [TESTS]
+ * SIM_FOLDER is the chip's folder below /sys/devices/platform; TESTS, what is in the names of the tests to run. Prints
+ * what failed; ends with 1 then.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -12,7 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type GpioChip, type LineLevel, openBoardGpio } from '@ares/hardware-drivers';
 import { describeGpioChip, type TestApi } from '@ares/hardware-drivers/testing';
 
-const [choice = '', sim = ''] = process.argv.slice(2);
+const [choice = '', sim = '', wanted = ''] = process.argv.slice(2);
 const lines = [5, 17, 22, 27];
 const level = (bcm: number) => readFileSync(join(sim, `sim_gpio${bcm}/value`), 'latin1').trim() as LineLevel;
 const setPull = (bcm: number, to: LineLevel) =>
@@ -44,7 +45,9 @@ function letGo(chip: GpioChip, runtimeDir: string): void {
 const tests: { name: string; body: () => Promise<void> }[] = [];
 const api: TestApi = {
   describe: (_, body) => body(),
-  it: (name, body) => tests.push({ name, body }),
+  it: (name, body) => {
+    if (name.includes(wanted)) tests.push({ name, body });
+  },
   expect: (value, message) => ({
     toBe: (expected) => assert.equal(value, expected, message),
     toEqual: (expected) => assert.deepEqual(value, expected, message),

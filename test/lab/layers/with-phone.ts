@@ -1,13 +1,12 @@
-import { join } from 'node:path';
 import { readText } from '../../support/repository.ts';
 import { nobleProgram, startBridge } from '../phone-bridge.ts';
 import type { Machine } from '../qemu.ts';
-import { Vm } from '../vm.ts';
+import { savedMachine, Vm } from '../vm.ts';
 import { type Layer, layer } from './layer.ts';
 
-/** The machine with the package, and a phone (noble) that listens on its second controller: `disk.qcow2`. */
+/** The machine with the package, and a phone (noble) that listens on its second controller: `disk.qcow2` and `memory`. */
 export async function withPhoneLayer(installed: Layer & Machine): Promise<Layer & Machine> {
-  const { architecture, image } = installed;
+  const { architecture } = installed;
   const built = await layer({
     name: `with-phone-${architecture}`,
     inputs: [
@@ -18,8 +17,8 @@ export async function withPhoneLayer(installed: Layer & Machine): Promise<Layer 
     build: async (folder) => {
       await using vm = await Vm.start(installed);
       await startBridge(vm, 'noble');
-      await vm.saveTo(join(folder, 'disk.qcow2'));
+      await vm.saveTo(folder);
     },
   });
-  return { ...built, architecture, image, disk: join(built.folder, 'disk.qcow2') };
+  return { ...built, ...savedMachine(installed, built.folder) };
 }
