@@ -20,7 +20,7 @@ export interface SharedMemory {
 }
 
 /**
- * Connects to the Redis that the settings name; `undefined` when they name none. One that does not answer is waited
+ * Connects to the Redis that the settings name; `undefined` when they name none or no role of this process needs it. One that does not answer is waited
  * for in the background: readings are stored without it.
  * @throws {ConfigError} when the root certificate that REDIS_URL names cannot be read
  */
@@ -30,7 +30,8 @@ export async function openSharedMemory(
   log: Logger,
   stack: AsyncDisposableStack,
 ): Promise<SharedMemory | undefined> {
-  if (config.redisUrl === undefined) return undefined;
+  const isNeeded = config.roles.has('api') || config.roles.has('ingest');
+  if (config.redisUrl === undefined || !isNeeded) return undefined;
   const url = await withRoot(parseRedisUrl(config.redisUrl));
   const connection = openRedisConnection({ url, name: `ares-${[...config.roles].join('-')}`, log });
   stack.defer(() => connection.close());
