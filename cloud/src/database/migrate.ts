@@ -16,7 +16,6 @@ export class MigrationError extends Error {
  * @throws {MigrationError} when the tables are of a release that does not know all of this one's migrations
  */
 export async function migrate(db: Kysely<Schema>): Promise<readonly string[]> {
-  if (await isOfLaterRelease(db)) return [];
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => ({ ...migrations }) },
@@ -25,7 +24,6 @@ export async function migrate(db: Kysely<Schema>): Promise<readonly string[]> {
   });
   const { error, results } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    // A process of the next release was faster.
     if (await isOfLaterRelease(db)) return [];
     throw error;
   }

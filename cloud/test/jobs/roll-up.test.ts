@@ -16,8 +16,8 @@ const noon = Math.floor(Date.now() / DAY) * DAY - DAY / 2;
 let database: CloudDatabase;
 beforeEach(async () => {
   database = await useCloudDatabase();
-});
-afterEach(() => database.close());
+}, 60_000);
+afterEach(() => database?.close());
 
 const marks = async () =>
   (await sql<{ n: number }>`select count(*)::int as n from telemetry_touched`.execute(database.db)).rows[0]!
