@@ -11,6 +11,7 @@ import { readTrustFile } from '../../cloud/src/compose.ts';
 import { type Child, startChild } from '../../cloud/src/demo/child.ts';
 import { eventually, freePort } from '../support/ares-process.ts';
 import { root } from '../support/repository.ts';
+import { staySignedIn } from '../support/signed-in.ts';
 
 const cloudProgram = new URL('cloud/src/main.ts', `file://${root}`);
 
@@ -112,8 +113,7 @@ async function makeAccounts(url: string, database: pg.Pool) {
     [adminEmail],
   );
   const admin = await anonymous.login({ body: { email: adminEmail, password } });
-  const signedIn = (token: string) => createClient({ baseUrl: url, fetch, accessToken: () => token });
-  return { ownerEmail, owner: signedIn(owner.accessToken), admin: signedIn(admin.accessToken) };
+  return { ownerEmail, owner: staySignedIn(url, fetch, owner), admin: staySignedIn(url, fetch, admin) };
 }
 
 async function openKeys(cloudHome: string): Promise<CloudKeys> {

@@ -14,6 +14,7 @@ import { type Child, startChild } from '../../cloud/src/demo/child.ts';
 import { eventually, freePort } from './ares-process.ts';
 import { type MosquittoServer, mosquittoPlugin, startMosquittoServer } from './mosquitto-server.ts';
 import { root } from './repository.ts';
+import { staySignedIn } from './signed-in.ts';
 
 const cloudProgram = new URL('cloud/src/main.ts', `file://${root}`);
 
@@ -136,7 +137,6 @@ export async function startCluster(
 
   const anonymous = createClient({ baseUrl: url, fetch });
   const password = 'correct horse battery';
-  const signedIn = (token: string) => createClient({ baseUrl: url, fetch, accessToken: () => token });
   const owner = await anonymous.register({ body: { email: 'owner+greenhouse@example.org', password } });
   await anonymous.register({ body: { email: 'admin@example.org', password } });
   await sql(
@@ -148,8 +148,8 @@ export async function startCluster(
   return {
     home,
     url,
-    owner: signedIn(owner.accessToken),
-    admin: signedIn(admin.accessToken),
+    owner: staySignedIn(url, fetch, owner),
+    admin: staySignedIn(url, fetch, admin),
     trust: await readTrustFile(join(home, 'cloud')),
     sql,
     deaths,

@@ -46,7 +46,7 @@ function sessionOf(person: { email: string; roles: string[] }, accessToken: stri
     displayName: null,
     locale: null,
     timeZone: null,
-    notifications: { signIn: false },
+    notifications: { signIn: false, alerts: true },
     createdAt: new Date().toISOString(),
   };
   const refreshToken = randomUUID();

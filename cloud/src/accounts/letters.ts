@@ -105,12 +105,30 @@ export function createLetterWriter(ports: {
         'If it was not you, tell the administrator of the installation at once.',
       ),
     }),
+    alert: async ({ detail }) => ({
+      subject: `Alert: ${sentenceOf(detail['alert'])}`,
+      text: paragraphs(
+        detail['device'] === undefined
+          ? `${sentenceOf(detail['alert'])}.`
+          : `${sentenceOf(detail['alert'])}: device ${detail['device']}.`,
+        'Look at the alerts of the installation for what was seen. These mails can be switched off in the profile.',
+      ),
+    }),
     'account-deleted': async () => ({
       subject: 'Your account was deleted',
       text: paragraphs('Your account with Ares was deleted. Its devices were unlinked and are being reset.'),
     }),
   };
   return (mail) => writers[mail.kind](mail);
+}
+
+/** `COMPROMISE_SUSPECTED` → `Compromise suspected`. */
+function sentenceOf(kind = 'ALERT'): string {
+  const words = kind
+    .replaceAll(/[^A-Za-z0-9]+/g, ' ')
+    .trim()
+    .toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function paragraphs(...texts: readonly string[]): string {

@@ -16,7 +16,9 @@ export interface ProfileEdit {
   readonly displayName?: string | null | undefined;
   readonly locale?: string | null | undefined;
   readonly timeZone?: string | null | undefined;
-  readonly notifications?: { readonly signIn?: boolean | undefined } | undefined;
+  readonly notifications?:
+    | { readonly signIn?: boolean | undefined; readonly alerts?: boolean | undefined }
+    | undefined;
 }
 
 export type OwnAccount = ReturnType<typeof createOwnAccount>;
@@ -48,7 +50,10 @@ export function createOwnAccount(ports: {
         await accountRepository.setProfile(trx, account.userId, {
           ...rest,
           ...(notifications !== undefined && {
-            notifications: { signIn: notifications.signIn ?? account.notifications.signIn },
+            notifications: {
+              signIn: notifications.signIn ?? account.notifications.signIn,
+              alerts: notifications.alerts ?? account.notifications.alerts,
+            },
           }),
         });
         // Which members, never what they hold: an audit row outlives the account.

@@ -208,7 +208,10 @@ export function toAccount(row: AccountRow | undefined): Account | undefined {
       displayName: row.display_name,
       locale: row.locale,
       timeZone: row.time_zone,
-      notifications: { signIn: row.notifications.signIn ?? false },
+      notifications: {
+        signIn: row.notifications.signIn ?? false,
+        alerts: row.notifications.alerts ?? true,
+      },
     }
   );
 }

@@ -7,6 +7,8 @@ type Json<T> = ColumnType<T, string | undefined, string>;
 export interface NotificationSettings {
   /** When somebody signs in to the account. */
   readonly signIn: boolean;
+  /** When something is wrong with a device of his; administrators: with any device, or the cloud. */
+  readonly alerts: boolean;
 }
 
 interface Users {

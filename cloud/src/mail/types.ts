@@ -7,7 +7,8 @@ export type MailKind =
   | 'new-sign-in'
   | 'password-changed'
   | 'email-changed'
-  | 'account-deleted';
+  | 'account-deleted'
+  | 'alert';
 
 /** A mail that waits. Secrets are not in it: its text is made when it goes. */
 export interface WaitingMail {

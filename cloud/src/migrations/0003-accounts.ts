@@ -82,4 +82,24 @@ const statements = [
     attempts integer not null default 0
   )`,
   `create index mails_by_due on mails (due_at)`,
+  // Wherever an alert is raised, the owner of the device and the administrators are told, if they want to be.
+  `create function mail_alert() returns trigger language plpgsql as $$
+    begin
+      insert into mails (id, kind, email, detail, created_at, due_at, give_up_at)
+        select gen_random_uuid(), 'alert', u.email,
+          jsonb_strip_nulls(jsonb_build_object('alert', new.kind,
+            'device', (select device_uuid from devices where id = new.device_id))),
+          new.at, new.at, new.at + interval '1 day'
+        from users u
+        where u.suspended_at is null and u.deleted_at is null
+          and (u.notifications ->> 'alerts') is distinct from 'false'
+          and (
+            exists (select 1 from assignments a
+              where a.user_id = u.id and a.ended_at is null and a.device_id = new.device_id)
+            or exists (select 1 from user_roles h join roles r on r.id = h.role_id
+              where h.user_id = u.id and r.name in ('prime_admin', 'general_admin'))
+          );
+      return null;
+    end $$`,
+  `create trigger alerts_are_mailed after insert on alerts for each row execute function mail_alert()`,
 ];

@@ -53,7 +53,11 @@ describe('a profile', () => {
       locale: null,
       notifications: { signIn: true },
     });
-    expect(second.body).toMatchObject({ displayName: 'Ada', locale: null, notifications: { signIn: true } });
+    expect(second.body).toMatchObject({
+      displayName: 'Ada',
+      locale: null,
+      notifications: { signIn: true, alerts: true },
+    });
     expect((await send('GET', '/api/users/me', accessToken)).body).toEqual(second.body);
   });
 
@@ -99,6 +103,45 @@ describe('a profile', () => {
     await send('PUT', '/api/users/me', accessToken, { notifications: { signIn: true } });
     await login(email, PASSWORD);
     expect((await world.parts.mailTo(email))?.text).toContain('127.0.0.1');
+  });
+});
+
+describe('an alert', () => {
+  const raise = (deviceId: number | null) =>
+    world.database.db
+      .insertInto('alerts')
+      .values({
+        kind: 'COMPROMISE_SUSPECTED',
+        device_id: deviceId,
+        detail: '{}',
+        at: new Date(world.clock.now()),
+      })
+      .execute();
+
+  it('is mailed to the owner of the device and to administrators, not to others', async () => {
+    const [owner, stranger] = [await world.person(), await world.person()];
+    const admin = await world.person(['general_admin']);
+    const { deviceId, deviceUuid } = await world.device(owner);
+    await raise(deviceId);
+    const mail = await world.parts.mailTo(owner.email);
+    expect(mail?.subject).toBe('Alert: Compromise suspected');
+    expect(mail?.text).toContain(deviceUuid);
+    expect((await world.parts.mailTo(admin.email))?.text).toContain(deviceUuid);
+    expect(await world.parts.mailTo(stranger.email)).toBeUndefined();
+  });
+
+  it('is not mailed to who switched that off, and without a device to administrators only', async () => {
+    const [owner, admin] = [await world.person(), await world.person(['prime_admin'])];
+    const { deviceId } = await world.device(owner);
+    await send('PUT', '/api/users/me', owner.accessToken, { notifications: { alerts: false } });
+    await raise(deviceId);
+    expect(await world.parts.mailTo(owner.email)).toBeUndefined();
+    const before = world.parts.letters.length;
+    await raise(null);
+    await world.parts.mailTo(admin.email);
+    const told = world.parts.letters.slice(before).map(({ to }) => to);
+    expect(told).toContain(admin.email);
+    expect(told).not.toContain(owner.email);
   });
 });
 

@@ -10,7 +10,7 @@ const user = {
   displayName: null,
   locale: null,
   timeZone: null,
-  notifications: { signIn: false },
+  notifications: { signIn: false, alerts: true },
   createdAt: '2030-01-01T00:00:00Z',
 };
 const session: Session = {

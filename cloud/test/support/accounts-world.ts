@@ -76,6 +76,7 @@ export function createAccountsWorld(
     administration: createAdministration(common),
     sessionWatch: createSessionWatch({ database, clock, log }),
     postman,
+    emailCodes,
     letters,
     /** Has the mails carried, and answers the newest one to an address. */
     async mailTo(email: string): Promise<Letter | undefined> {

@@ -30,6 +30,8 @@ export const notificationSettings = z
   .strictObject({
     /** When somebody signs in to the account. */
     signIn: z.boolean(),
+    /** When something is wrong with a device of his; administrators: with any device, or the cloud. */
+    alerts: z.boolean(),
   })
   .meta({ id: 'NotificationSettings' });
 
