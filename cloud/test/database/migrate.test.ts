@@ -97,6 +97,15 @@ describe('each migration', { timeout: 60_000 }, () => {
     }
   });
 
+  it('0003 counts the addresses of accounts that were there as verified, and those that come later not', async () => {
+    const { database } = await opened(FIRST_RELEASE);
+    await fill(database as never);
+    await migrateTo(database, '0003-accounts');
+    await sql`insert into users (email, password_hash) values ('later@example.org', 'x')`.execute(database.db);
+    const { rows } = await sql`select email from users where email_verified_at is null`.execute(database.db);
+    expect(rows).toEqual([{ email: 'later@example.org' }]);
+  });
+
   it('0006 marks the readings that were there, so that they are rolled up too', async () => {
     const { database } = await opened('0005-keys');
     await fill(database as never);
