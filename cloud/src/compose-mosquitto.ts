@@ -41,7 +41,8 @@ export async function startMosquittoRole(
     ),
     credentials: () => authority.signService({ commonName: 'ares-broker' }),
     issueCanary: canaryIssuer(authority, () => randomBytes(8).toString('hex')),
-    accepted: (serial) => certificates.current(serial),
+    // Notes the first use too: the certificate before it is done with.
+    accepted: (serial, deviceUuid) => certificates.admit({ serial, deviceUuid }),
     online: async () => [...(await createStateRepository(database).online()).keys()],
     security,
     clock,

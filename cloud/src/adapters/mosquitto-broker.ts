@@ -33,7 +33,7 @@ export interface MosquittoOptions {
   /** A certificate `ares-broker`. */
   readonly credentials: () => Promise<{ readonly keyPem: string; readonly chainPem: string }>;
   readonly issueCanary: () => Promise<Canary>;
-  readonly accepted: (serial: string) => Promise<AcceptedCertificate | undefined>;
+  readonly accepted: AcceptedCertificate;
   /** Devices that are thought to be connected; asked when this process may have missed who came. */
   readonly online: () => Promise<string[]>;
   readonly security: SecurityReporter;

@@ -4,8 +4,11 @@ import type { SecurityReporter } from '../ports/security-reporter.ts';
 import { createWindow } from './aedes-rate.ts';
 import type { ClientEvent } from './mosquitto-log.ts';
 
-/** A certificate that the tables accept. */
-export type AcceptedCertificate = { readonly deviceUuid: string; readonly notAfter: Date };
+/** The certificate with this serial number if the tables accept it for this device. */
+export type AcceptedCertificate = (
+  serial: string,
+  deviceUuid: string,
+) => Promise<{ readonly notAfter: Date } | undefined>;
 
 interface Session {
   readonly since: number;
@@ -36,7 +39,7 @@ const CLONE_TAKE_OVERS = 3;
 export function createMosquittoSessions(options: {
   readonly clock: Clock;
   readonly security: SecurityReporter;
-  readonly accepted: (serial: string) => Promise<AcceptedCertificate | undefined>;
+  readonly accepted: AcceptedCertificate;
   readonly config: { readonly birthWithinMs: number };
 }): MosquittoSessions {
   const { clock, security, accepted, config } = options;
@@ -83,9 +86,9 @@ export function createMosquittoSessions(options: {
           continue;
         }
         if (session.endsAt === undefined) {
-          const certificate = await accepted(session.serial);
-          if (certificate?.deviceUuid === deviceUuid) session.endsAt = certificate.notAfter.getTime();
-          else found.set(deviceUuid, 'its certificate is not accepted');
+          const certificate = await accepted(session.serial, deviceUuid);
+          if (certificate === undefined) found.set(deviceUuid, 'its certificate is not accepted');
+          else session.endsAt = certificate.notAfter.getTime();
         }
         if (session.endsAt !== undefined && now >= session.endsAt)
           found.set(deviceUuid, 'certificate expired');

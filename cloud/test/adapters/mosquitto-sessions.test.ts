@@ -15,9 +15,10 @@ function world() {
   const sessions = createMosquittoSessions({
     clock,
     security: { report: (event) => void events.push(event) },
-    accepted: async (serial) => {
+    accepted: async (serial, deviceUuid) => {
       if (away) throw new Error('no database');
-      return certificates.get(serial);
+      const found = certificates.get(serial);
+      return found?.deviceUuid === deviceUuid ? found : undefined;
     },
     config: { birthWithinMs: 30_000 },
   });

@@ -93,10 +93,10 @@ export async function brokerWorld(
           security,
           clock,
           config: options.config ?? {},
-          async accepted(serial) {
+          async accepted(serial, deviceUuid) {
             const row = statuses.get(serial);
-            return row?.status === 'ACTIVE' && row.notAfter !== undefined
-              ? { deviceUuid: row.deviceUuid, notAfter: row.notAfter }
+            return row?.status === 'ACTIVE' && row.notAfter !== undefined && row.deviceUuid === deviceUuid
+              ? { notAfter: row.notAfter }
               : undefined;
           },
         })
