@@ -42,6 +42,8 @@ export default defineConfig({
             'test/deploy/**/*.test.ts',
           ],
           testTimeout: 20_000,
+          // The first test that needs a database waits until it is made.
+          hookTimeout: 60_000,
         },
       },
       { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...processes } },

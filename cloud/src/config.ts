@@ -297,6 +297,7 @@ export function demoConfig(options: { readonly home: string; readonly port: numb
     mqtt: local,
     databaseUrl: undefined,
     mail: { from: DEFAULT_FROM, mustVerify: false },
+    retention: defaultRetention,
     log: { level: 'info', file: join(home, 'cloud.log') },
   };
 }

@@ -128,4 +128,12 @@ describe('refusing a configuration', () => {
   ])('%j', (environment, words) =>
     expect(refused('all', environment as Record<string, string>)).toContain(words),
   );
+
+  it('keeps readings as long as it is told, and minutes not shorter than what they are made from', () => {
+    expect(readConfig('all', {}).retention).toEqual({ rawDays: 7, minuteDays: 90 });
+    const days = { ARES_RAW_DAYS: '30', ARES_MINUTE_DAYS: '30', ARES_HOUR_DAYS: '1000' };
+    expect(readConfig('all', days).retention).toEqual({ rawDays: 30, minuteDays: 30, hourDays: 1_000 });
+    expect(() => readConfig('all', { ARES_RAW_DAYS: '91' })).toThrow('ARES_MINUTE_DAYS');
+    expect(() => readConfig('all', { ARES_RAW_DAYS: '0' })).toThrow('ARES_RAW_DAYS must be 1 to 36500');
+  });
 });
