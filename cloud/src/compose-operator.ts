@@ -42,7 +42,7 @@ export async function withOperatorTools<T>(
   work: (tools: OperatorTools) => Promise<T>,
 ): Promise<T> {
   await using stack = new AsyncDisposableStack();
-  const database = await openDatabase(config, stack);
+  const database = await openOperatorDatabase(config, stack);
   const hasher = createPasswordHasher();
   return await work({
     createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
@@ -69,11 +69,16 @@ export async function makeCertificates(
   return makeServerFiles({ authority, clock: systemClock, write: writeDurably }, folder, servers);
 }
 
-function openSecrets({ home, keyFile }: CloudConfig): Promise<SecretStore> {
+/** The secrets of the cloud in `config.home`. @throws {SecretStoreError} */
+export function openSecrets({ home, keyFile }: CloudConfig): Promise<SecretStore> {
   return openFileSecretStore({ dir: join(home, 'secrets'), ...(keyFile !== undefined && { keyFile }) });
 }
 
-async function openDatabase(config: CloudConfig, stack: AsyncDisposableStack): Promise<CloudDatabase> {
+/** With its tables up to date; closed with `stack`. */
+export async function openOperatorDatabase(
+  config: CloudConfig,
+  stack: AsyncDisposableStack,
+): Promise<CloudDatabase> {
   const log = createPinoLogger({ level: 'silent' });
   const connection = await databaseConnection(config, stack);
   const database = openPgDatabase({ connection, log });

@@ -131,6 +131,8 @@ export const topics = {
   requestState: topic<UserDevice>('client/request_state/{userEmail}/{deviceUuid:uuid}'),
   /** cloud → app: the whole state document. */
   clientState: topic<UserDevice>('client/state/{userEmail}/{deviceUuid:uuid}'),
+  /** operator → operator: whether messages get through the broker; no device and no app hears it. */
+  operatorTest: topic<Device>('operator/test/{deviceUuid:uuid}'),
 } as const;
 
 /** Component types that would collide with fixed topics of the `commands/` tree. */

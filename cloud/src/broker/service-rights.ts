@@ -16,6 +16,7 @@ const api: TopicRights = {
   publish: [ORDERS, topics.systemReset.filter(), topics.clientState.filter()],
   subscribe: [topics.requestState.filter()],
 };
+const everything: readonly string[] = [FROM_DEVICES, ORDERS, 'system/#', 'client/#', 'operator/#'];
 
 /**
  * The rights of each process of the cloud, by the CN of its certificate. What a process may not do stays out of
@@ -41,9 +42,11 @@ export const serviceRights: Readonly<Record<string, TopicRights>> = {
   },
   /** An operator's tools: see everything, speak for devices and apps in tests. */
   'ares-operator': {
-    publish: [FROM_DEVICES, ORDERS, 'client/#'],
-    subscribe: [FROM_DEVICES, ORDERS, 'system/#', 'client/#'],
+    publish: [FROM_DEVICES, ORDERS, 'client/#', topics.operatorTest.filter()],
+    subscribe: everything,
   },
+  /** An operator who watches: everything, and not a word of his own. */
+  'ares-monitor': { publish: [], subscribe: everything },
 };
 
 /** Processes that have a login of their own at the listener for services. */

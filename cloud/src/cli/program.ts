@@ -12,6 +12,7 @@ import { documentCommands } from './commands/documents.ts';
 import { keyCommands } from './commands/keys.ts';
 import { loginCommands } from './commands/login.ts';
 import { mockCommands } from './commands/mock.ts';
+import { mqttCommands } from './commands/mqtt.ts';
 import { offlineTokenCommands } from './commands/offline-token.ts';
 import { pairCommand } from './commands/pair.ts';
 import { rolesCommand } from './commands/roles.ts';
@@ -68,6 +69,7 @@ export function buildProgram(options: { readonly home: string; readonly signal: 
   backupCommands(program, context);
   certificateCommands(program, context);
   aclCommands(program, context);
+  mqttCommands(program, context);
   documentCommands(program);
   rolesCommand(program, context);
   return program;

@@ -51,7 +51,7 @@ export async function startDirectedMosquitto(
   const { folder, ca, tls } = options;
   const [port, servicePort] = [await freePort(), await freePort()];
   const password = randomBytes(32).toString('base64url');
-  const names = [TESTER, 'ares-ingest', 'ares-api', 'ares-cloud', 'ares-operator'];
+  const names = [TESTER, 'ares-ingest', 'ares-api', 'ares-cloud', 'ares-operator', 'ares-monitor'];
   const direct = (online: readonly string[]) =>
     directMosquitto({
       ...options,

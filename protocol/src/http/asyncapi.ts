@@ -87,6 +87,7 @@ const messages: readonly Message[] = [
   },
   { topic: 'requestState', from: 'app', title: 'Ask for the state', proof: 'none' },
   { topic: 'clientState', from: 'cloud', title: 'The state document', proof: 'none', schema: stateDocument },
+  { topic: 'operatorTest', from: 'cloud', title: 'A test of the broker, to oneself', proof: 'mac' },
 ];
 
 const proofs: Readonly<Record<Proof, string>> = {
