@@ -33,16 +33,18 @@ describe.skipIf(!hasMosquitto())('Mosquitto and the process that directs it', ()
     expect([again.connected, seen.connected]).toEqual([true, true]);
   });
 
-  it('PKI-01 ends a session when the broker is back, that was to be ended while it hung', async () => {
-    const { server } = await start();
+  it('PKI-01 ends a session that was to be ended while the way to the broker was down', async () => {
+    const { broker } = await start();
     const device = await world.issue();
     const client = await world.connect(device);
     await world.sayBirth(client, device);
     await until(() => world.broker.connectedDevices().length === 1, 'the birth');
-    server.signal('SIGSTOP');
+    // Whoever has the same name takes the connection over, until the first one comes back.
+    const service = await world.ca.signService({ commonName: 'ares-broker' });
+    await world.connect({ deviceUuid: 'ares-broker', ...service });
+    await until(() => !broker.connected(), 'the way to be down');
     world.broker.endSession(device.deviceUuid, 'revoked');
-    await new Promise((past) => setTimeout(past, 300));
-    server.signal('SIGCONT');
+    expect(client.connected).toBe(true);
     await until(() => !client.connected, 'the session to be ended');
   });
 
