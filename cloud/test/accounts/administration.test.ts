@@ -202,10 +202,21 @@ describe('the last prime administrator', () => {
   it('is left when two take each other’s role in the same moment', async () => {
     const two = await httpWorld();
     const [a, b] = [await two.person(['prime_admin']), await two.person(['prime_admin'])];
+    // Both were let in as prime administrators a moment ago.
     const take = (by: Person, from: Person) =>
-      code(by.client.takeRole({ params: { userId: from.userUuid, role: 'prime_admin' } }));
-    const codes = await Promise.all([take(a, b), take(b, a)]);
-    expect(codes.filter((one) => one === 'done')).toHaveLength(1);
+      code(
+        two.parts.administration.takeRole(
+          { caller: by.caller, userUuid: from.userUuid, source: 'test' },
+          'prime_admin',
+        ),
+      );
+    for (let round = 0; round < 10; round += 1) {
+      const codes = await Promise.all([take(a, b), take(b, a)]);
+      expect(codes.toSorted()).toEqual(['LAST_ADMINISTRATOR', 'done']);
+      for (const { email } of [a, b]) {
+        await two.accounts.ensureAccount({ email, password: 'correct horse battery', roles: ['prime_admin'] });
+      }
+    }
     await two.close();
   });
 });

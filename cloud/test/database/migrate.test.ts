@@ -101,7 +101,9 @@ describe('each migration', { timeout: 60_000 }, () => {
     const { database } = await opened(FIRST_RELEASE);
     await fill(database as never);
     await migrateTo(database, '0003-accounts');
-    await sql`insert into users (email, password_hash) values ('later@example.org', 'x')`.execute(database.db);
+    await sql`insert into users (email, password_hash) values ('later@example.org', 'x')`.execute(
+      database.db,
+    );
     const { rows } = await sql`select email from users where email_verified_at is null`.execute(database.db);
     expect(rows).toEqual([{ email: 'later@example.org' }]);
   });
