@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { createClient } from '@ares/protocol/http';
 import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Seen } from '../../cloud/src/monitor/types.ts';
 import { type AppAtBroker, connectApp } from '../support/app-at-broker.ts';
-import { eventually, temporaryHome } from '../support/ares-process.ts';
+import { aresLines, aresWith, eventually, temporaryHome } from '../support/ares-process.ts';
 import { brokers, isMissing } from '../support/brokers.ts';
 import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -63,6 +64,28 @@ describe.each(brokers.map((kind) => ({ kind })))(
           const { items } = await cloud.owner.listCommands({ params: { id: device.deviceUuid }, query: {} });
           return items.find((item) => item.commandId === commandId)?.status === 'COMPLETED';
         });
+      });
+
+      it('shows an operator what goes through it, and how the cloud believes a last will', async () => {
+        const { deviceUuid } = device;
+        const seen = await aresLines<Seen>(
+          cloud.environment,
+          ...['mqtt', 'monitor', '--device', deviceUuid, '--count', '6'],
+        );
+        expect(seen.map(({ verdict }) => verdict)).toEqual(Array(6).fill('OK'));
+        expect(seen.map(({ kind }) => kind)).toEqual(
+          expect.arrayContaining(['componentStatus', 'telemetryAck']),
+        );
+        const trip = await aresWith(cloud.environment, 'mqtt', 'publish-test', '--device', deviceUuid);
+        expect(trip).toMatchObject({ deviceUuid, signed: true, presence: 'ONLINE' });
+        const test = await aresWith(
+          cloud.environment,
+          ...['mqtt', 'publish-offline', '--device', deviceUuid, '--reason', 'a drill'],
+        );
+        expect(test).toMatchObject({ before: 'ONLINE', after: 'OFFLINE', reconnected: true });
+        const online = async () =>
+          (await cloud.owner.state({ params: { id: deviceUuid } })).device_status === 'ONLINE';
+        await eventually('the device has connected anew', online, 20_000);
       });
 
       it('answers an app that asks for state, and pushes at most one document a second', async () => {

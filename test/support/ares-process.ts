@@ -96,14 +96,26 @@ export function startAres(options: {
 export const ares = <T = unknown>(home: string, ...args: string[]): Promise<T> =>
   aresWith({ ARES_HOME: home }, ...args);
 
+type Environment = Readonly<Record<string, string>>;
+
 /** The same with further environment, e.g. ARES_EMAIL and ARES_PASSWORD of another account. */
-export async function aresWith<T = unknown>(env: Record<string, string>, ...args: string[]): Promise<T> {
+export async function aresWith<T = unknown>(env: Environment, ...args: string[]): Promise<T> {
+  const text = await aresText(env, args);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+/** The same of a command that prints one object a line. */
+export async function aresLines<T = unknown>(env: Environment, ...args: string[]): Promise<T[]> {
+  return (await aresText(env, args)).split('\n').map((line) => JSON.parse(line) as T);
+}
+
+async function aresText(env: Environment, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(
     node[0],
     [node[1], join(root, 'cloud/src/cli/main.ts'), '--json', ...args],
     { env: { ...process.env, ...env }, timeout: 60_000 },
   );
-  return (stdout.trim() === '' ? undefined : JSON.parse(stdout)) as T;
+  return stdout.trim();
 }
 
 /** Runs the agent's CLI. */

@@ -31,6 +31,8 @@ export interface ServiceConnection {
 export interface Cluster {
   readonly home: string;
   readonly url: string;
+  /** Settings of its processes, for programs on the same machine. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly trust: TrustFile;
   readonly admin: Client;
   readonly owner: Client;
@@ -148,6 +150,7 @@ export async function startCluster(
   return {
     home,
     url,
+    environment,
     owner: staySignedIn(url, fetch, owner),
     admin: staySignedIn(url, fetch, admin),
     trust: await readTrustFile(join(home, 'cloud')),
