@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createReadingQuarantine } from '../../src/telemetry/quarantine.ts';
+import { createReadingQuarantine, quarantineRoutes } from '../../src/telemetry/quarantine.ts';
 import { type LiveDevice, type LiveWorld, liveWorld, range } from '../support/live-world.ts';
 import { silentLogger, until } from '../support/quiet.ts';
 
@@ -109,6 +109,37 @@ describe('the quarantine', () => {
     const seqs = (await kept(flooding)).map(({ seq }) => seq);
     expect(seqs).toEqual(range(2_171, 2_200));
     expect(await kept(modest)).toHaveLength(1);
+  });
+
+  it('is listed page by page, newest first, by device and by reason', async () => {
+    world = await liveWorld();
+    const [one, other] = [await world.newDevice(), await world.newDevice()];
+    const quarantine = createReadingQuarantine({ database: world.database, log: silentLogger });
+    for (const seq of range(1, 7))
+      quarantine.keep({
+        deviceId: (seq % 2 === 0 ? other : one).deviceId,
+        seq,
+        reason: seq > 5 ? 'TOO_OLD' : 'CLOCK',
+        bootId: 'a'.repeat(32),
+        componentId: 1,
+        metric: 'temperature',
+        value: seq,
+        measuredAtMs: 5e15,
+      });
+    await quarantine.close();
+    const { quarantinedReadings } = quarantineRoutes(world.database);
+    const list = async (query: object) => {
+      const answer = await quarantinedReadings({ query: { limit: 50, ...query } } as never);
+      if (!('body' in answer)) throw new Error('no body');
+      return answer.body;
+    };
+    const seqs = async (query: object) => (await list(query)).items.map(({ seq }) => seq);
+    expect(await seqs({})).toEqual([7, 6, 5, 4, 3, 2, 1]);
+    expect(await seqs({ deviceUuid: other.deviceUuid })).toEqual([6, 4, 2]);
+    expect(await seqs({ reason: 'TOO_OLD' })).toEqual([7, 6]);
+    const first = await list({ limit: 3 });
+    expect(first.items[0]).toMatchObject({ deviceUuid: one.deviceUuid, measuredAtMs: 5e15, value: 7 });
+    expect(await seqs({ limit: 9, cursor: first.nextCursor })).toEqual([4, 3, 2, 1]);
   });
 
   it('forgets what cannot be written, and goes on', async () => {
