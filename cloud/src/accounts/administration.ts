@@ -50,6 +50,7 @@ export function createAdministration(ports: {
     ) => Promise<{ action: string; detail?: Record<string, unknown> } | undefined>,
   ): Promise<ManagedAccount> =>
     db.transaction().execute(async (trx) => {
+      await accountRepository.lockAdministration(trx);
       const account = await accountRepository.lockByUuid(trx, userUuid);
       if (account === undefined || account.deleted) throw notThere();
       assertMayManage(caller, account);

@@ -75,7 +75,8 @@ export function createAccountDeletion(ports: {
     async deleteOwn(caller, password, source) {
       const { userId } = await guard.check({ email: caller.email, password, source });
       await db.transaction().execute(async (trx) => {
-        const account = await accountRepository.lockByUuid(trx, caller.userUuid);
+        await accountRepository.lockAdministration(trx);
+        const account = await accountRepository.lockForDeletion(trx, userId);
         if (account === undefined || account.deleted) return;
         await assertNotLastPrimeAdmin(trx, account);
         await deletionRepository.begin(trx, userId, new Date(clock.now()));

@@ -35,11 +35,21 @@ export const accountRepository = {
     return toAccount(await accounts(queries).where('users.id', '=', userId).executeTakeFirst());
   },
 
-  /** Locks the account for the transaction. */
+  /** Locks the account for the transaction; who merely refers to it, as an audit row does, need not wait. */
   async lockByUuid(queries: Queries, userUuid: string): Promise<Account | undefined> {
     if (!isUuid(userUuid)) return undefined;
     return toAccount(
-      await accounts(queries).where('users.user_uuid', '=', userUuid).forUpdate('users').executeTakeFirst(),
+      await accounts(queries)
+        .where('users.user_uuid', '=', userUuid)
+        .forNoKeyUpdate('users')
+        .executeTakeFirst(),
+    );
+  },
+
+  /** Waits also for whoever is about to refer to the account, so that nobody does afterwards. */
+  async lockForDeletion(queries: Queries, userId: number): Promise<Account | undefined> {
+    return toAccount(
+      await accounts(queries).where('users.id', '=', userId).forUpdate('users').executeTakeFirst(),
     );
   },
 
@@ -141,9 +151,13 @@ export const accountRepository = {
       .execute();
   },
 
-  /** How many can still act as prime administrator. One transaction at a time counts and changes them. */
+  /** One transaction at a time changes who administers. Before any lock of an account: else two would wait for each other. */
+  async lockAdministration(queries: Queries): Promise<void> {
+    await sql`select pg_advisory_xact_lock(hashtext('ares-administration'))`.execute(queries);
+  },
+
+  /** How many can still act as prime administrator; under `lockAdministration`. */
   async countPrimeAdmins(queries: Queries): Promise<number> {
-    await sql`select pg_advisory_xact_lock(hashtext('ares-prime-admins'))`.execute(queries);
     const row = await queries
       .selectFrom('users')
       .innerJoin('user_roles', 'user_roles.user_id', 'users.id')

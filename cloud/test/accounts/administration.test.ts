@@ -214,7 +214,11 @@ describe('the last prime administrator', () => {
       const codes = await Promise.all([take(a, b), take(b, a)]);
       expect(codes.toSorted()).toEqual(['LAST_ADMINISTRATOR', 'done']);
       for (const { email } of [a, b]) {
-        await two.accounts.ensureAccount({ email, password: 'correct horse battery', roles: ['prime_admin'] });
+        await two.accounts.ensureAccount({
+          email,
+          password: 'correct horse battery',
+          roles: ['prime_admin'],
+        });
       }
     }
     await two.close();
