@@ -63,9 +63,11 @@ describe('to bind a device to a user', () => {
       .where('id', '=', owned.deviceId)
       .execute();
     await expect(bind({ id: owned.deviceUuid })).rejects.toMatchObject({ code: 'DEVICE_OWNED' });
-    await expect(bind(await registered({ identityKeyHash: undefined }))).rejects.toMatchObject({
-      code: 'IDENTITY_UNKNOWN',
-    });
+    for (const allowFirstUse of [false, true]) {
+      // With first use only the person beside the device can tell which one it is.
+      const params = await registered({ identityKeyHash: undefined, allowFirstUse });
+      await expect(bind(params)).rejects.toMatchObject({ code: 'IDENTITY_UNKNOWN' });
+    }
     for (const [lifeCycle, code] of [
       ['BLOCKED', 'DEVICE_BLOCKED'],
       ['RECOVERY_NEEDED', 'RECOVERY_NEEDED'],

@@ -133,11 +133,10 @@ describe('a device that is shared', () => {
       .where('id', '=', assignmentId)
       .execute();
     expect(await sees(friend)).toBe(false);
-    await world.database.db
-      .updateTable('users')
-      .set({ deleted_at: new Date() })
-      .where('id', '=', friend.userId)
-      .execute();
+    // He has another address by now than the one that the owner wrote.
+    for (const change of [{ email: `${randomUUID()}@example.org` }, { deleted_at: new Date() }]) {
+      await world.database.db.updateTable('users').set(change).where('id', '=', friend.userId).execute();
+    }
     const rows = await world.database.db
       .selectFrom('shares')
       .select('id')

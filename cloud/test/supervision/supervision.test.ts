@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRecoveryService } from '../../src/credentials/recovery-service.ts';
 import { listRevoked } from '../../src/pki/certificate-repository.ts';
 import { createCertificateStatus } from '../../src/pki/certificate-status.ts';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
@@ -97,6 +98,20 @@ describe('a device that is blocked', () => {
     expect(await lifeCycle()).toBe('RELEASED');
   });
 
+  it('needs recovery when its credentials were revoked meanwhile', async () => {
+    await certificate();
+    await admin.client.blockDevice({ params, body });
+    const recovery = createRecoveryService({
+      ...world,
+      random: randomBytes,
+      config: { deviceApiUrl: 'https://devices.test:8443' },
+    });
+    await recovery.revoke({ deviceUuid: params.id, actorUserId: owner.userId });
+    expect(await lifeCycle()).toBe('BLOCKED');
+    await admin.client.unblockDevice({ params, body });
+    expect(await lifeCycle()).toBe('RECOVERY_NEEDED');
+  });
+
   it('is blocked by administrators only, with a reason, which is audited', async () => {
     await expect(owner.client.blockDevice({ params, body })).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(admin.client.blockDevice({ params, body: { reason: ' ' } })).rejects.toMatchObject({
@@ -164,6 +179,11 @@ describe('alerts', () => {
     const { alertId } = await admin.client.testAlert({ body: test });
     const [mine] = (await owner.client.listAlerts({ query: { deviceUuid: params.id } })).items;
     expect(mine).toMatchObject({ alertId, kind: 'TEST', resolvedAt: null });
+    // Due by the clock of the database.
+    world.clock.advance(60_000);
+    await world.parts.mailTo(owner.email);
+    const told = world.parts.letters.filter(({ subject }) => subject === 'Alert: Test');
+    expect(told.map(({ to }) => to).toSorted()).toEqual(expect.arrayContaining([admin.email, owner.email]));
     const general = await admin.client.testAlert({ body: {} });
     expect(general).toMatchObject({ kind: 'TEST', deviceUuid: null, detail: { test: true } });
     const { items } = await admin.client.listAlerts({ query: { kind: 'TEST' } });
