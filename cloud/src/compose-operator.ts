@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createAdministrator } from './accounts/administrator.ts';
 import { createPasswordHasher } from './accounts/passwords.ts';
+import { initializeRoles, type SystemRole } from './accounts/system-roles.ts';
 import { preparePrivateFolder, writeDurably } from './adapters/durable-file.ts';
 import {
   EmbeddedPostgresError,
@@ -28,6 +29,8 @@ export interface OperatorTools {
   createAdministrator(wanted: {
     readonly email: string;
   }): Promise<{ readonly email: string; readonly password: string }>;
+  /** Makes system roles that are missing. */
+  initializeRoles(): Promise<readonly SystemRole[]>;
   /** Reads the whole chain of the audit log. @throws {SecretStoreError} */
   verifyAudit(known?: ChainHead): Promise<ChainReport>;
 }
@@ -46,6 +49,7 @@ export async function withOperatorTools<T>(
   const hasher = createPasswordHasher();
   return await work({
     createAdministrator: (wanted) => createAdministrator({ database, hasher, random: randomBytes }, wanted),
+    initializeRoles: () => initializeRoles(database),
     async verifyAudit(known) {
       const secrets = await openSecrets(config);
       return createAuditChain({ database, key: await auditKey(secrets) }).verify(known);

@@ -18,7 +18,8 @@ export interface AuditEntry {
     | 'pin-rule'
     | 'alert'
     | 'device-key'
-    | 'offline-token';
+    | 'offline-token'
+    | 'role';
   readonly objectId: string;
   readonly detail?: Record<string, unknown>;
   /** IP address of the caller. */

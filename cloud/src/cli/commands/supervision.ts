@@ -92,7 +92,9 @@ export function alertCommands(program: Command, context: CliContext): void {
 
   alerts
     .command('test')
-    .description('raise an alert of the kind TEST, to see that it reaches whoever should hear of it')
+    .description(
+      'raise an alert of the kind TEST, to see that it is listed and mailed to whoever should hear of it',
+    )
     .option('--device <id>', 'about this device: its owner sees it too')
     .option('--note <text>', 'what it says; the owner does not see this')
     .action(async ({ device: id, note }: { device?: string; note?: string }) => {
