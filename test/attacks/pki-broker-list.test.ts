@@ -71,14 +71,17 @@ describe.skipIf(!hasMosquitto())('PKI-02 a revocation list for Mosquitto', () =>
     expect(await readFile(list, 'utf8')).toBe(before);
   });
 
-  it('is not replaced by that of a stranger of the same name, nor by one without the canary', async () => {
+  it('is not replaced by that of a stranger, by one that nobody signed, nor by one without the canary', async () => {
     const { list } = await start();
     const before = await readFile(list, 'utf8');
     const other = await brokerWorld();
     await expect(world.setCrls(await other.crls())).rejects.toMatchObject({
-      message: expect.stringContaining('not signed by it'),
+      message: expect.stringContaining('of a stranger'),
     });
     await other.close();
+    await expect(world.setCrls((await world.crls()).map(forge))).rejects.toMatchObject({
+      message: expect.stringContaining('not signed by it'),
+    });
     await world.crls();
     await expect(world.setCrls(await world.ca.crls([]))).rejects.toMatchObject({
       message: expect.stringContaining('leaves out'),
@@ -105,6 +108,15 @@ describe.skipIf(!hasMosquitto())('PKI-02 a revocation list for Mosquitto', () =>
     await until(() => !isRunning(pid), 'the broker to be ended');
     // It does not start without a list.
     await expect(server.start()).rejects.toThrow('ended');
+  });
+
+  it('that the broker lost while nobody directed it ends the broker at the first look', async () => {
+    const { server, elsewhere } = await readElsewhere();
+    await rm(elsewhere);
+    const pid = server.pid()!;
+    process.kill(pid, 'SIGHUP');
+    await expect(world.mosquitto!.redirect([])).rejects.toMatchObject({ code: 'PUBLICATION_FAILED' });
+    await until(() => !isRunning(pid), 'the broker to be ended');
   });
 
   it('that refuses everybody is an alarm as well', async () => {
@@ -143,6 +155,14 @@ describe.skipIf(!hasMosquitto())('PKI-02 a revocation list for Mosquitto', () =>
     await expect(world.connect(device)).rejects.toThrow();
   });
 });
+
+/** The same list with another signature. */
+function forge(pem: string): string {
+  const der = Buffer.from(pem.replaceAll(/-----.+-----|\s/g, ''), 'base64');
+  der[der.length - 1]! ^= 1;
+  const lines = der.toString('base64').match(/.{1,64}/g)!;
+  return ['-----BEGIN X509 CRL-----', ...lines, '-----END X509 CRL-----', ''].join('\n');
+}
 
 function isRunning(pid: number): boolean {
   try {

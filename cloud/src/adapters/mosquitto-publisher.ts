@@ -16,7 +16,7 @@ export interface Canary {
   readonly chainPem: string;
 }
 
-/** New files did not do what they must; the previous ones are back. */
+/** New files did not do what they must; the previous ones are back, where some were seen to. */
 export class PublicationFailed extends Error {
   override readonly name = 'PublicationFailed';
   readonly code = 'PUBLICATION_FAILED';
@@ -40,6 +40,7 @@ export interface MosquittoPublisher {
 }
 
 const CANARY_MS = 2 * 86_400_000;
+const LETS_IN = 'it lets revoked certificates in';
 
 type Pair = { readonly revoked: Canary; readonly good: Canary };
 
@@ -79,7 +80,7 @@ export function createMosquittoPublisher(options: {
       if (fates[0] === 'refused' && fates[1] === 'accepted') return 'proved';
       if (performance.now() > end) {
         if (fates.includes('away')) return 'away';
-        return fates[0] === 'accepted' ? 'it lets revoked certificates in' : 'it refuses good certificates';
+        return fates[0] === 'accepted' ? LETS_IN : 'it refuses good certificates';
       }
       await wait(30);
     }
@@ -90,26 +91,34 @@ export function createMosquittoPublisher(options: {
     security.report({ code: 'BROKER_SUSPECTED', detail: { reason } });
   };
 
-  const fallBack = async (previous: ReloadedFiles, reason: string): Promise<never> => {
-    alarm(reason);
-    await writeReloaded(folder, previous);
-    await reload();
-    const before = proved && (await prove(proved.pair));
-    if (before !== undefined && before !== 'proved' && before !== 'away') {
-      // It must not go on so: its supervisor starts it again, and it starts only with a list that it can read.
-      alarm(`${before}, also with the previous files; it is ended`);
-      const pid = await readPid(folder);
-      if (pid !== undefined) process.kill(pid, 'SIGTERM');
-    }
-    throw new PublicationFailed(`The broker was given new files and ${reason}. The previous ones are back.`);
+  /** It must not go on so: its supervisor starts it again, and it starts only with a list that it can read. */
+  const endBroker = async (reason: string) => {
+    alarm(`${reason}; it is ended`);
+    const pid = await readPid(folder);
+    if (pid !== undefined) process.kill(pid, 'SIGTERM');
   };
 
-  const confirm = async (files: ReloadedFiles, current: Pair, previous: ReloadedFiles) => {
+  const fallBack = async (reason: string): Promise<never> => {
+    alarm(reason);
+    const failed = `The broker was given new files and ${reason}.`;
+    if (proved === undefined) {
+      // Nothing is known to be better than the new files, which are right.
+      if (reason === LETS_IN) await endBroker(reason);
+      throw new PublicationFailed(failed);
+    }
+    await writeReloaded(folder, proved.files);
+    await reload();
+    const before = await prove(proved.pair);
+    if (before !== 'proved' && before !== 'away') await endBroker(`${before}, also with the previous files`);
+    throw new PublicationFailed(`${failed} The previous ones are back.`);
+  };
+
+  const confirm = async (files: ReloadedFiles, current: Pair) => {
     const outcome = await prove(current);
     unproved = outcome === 'away';
     if (outcome === 'proved') proved = { files, pair: current };
     else if (unproved) log.warn({}, 'the broker is away: it reads its new files when it starts');
-    else await fallBack(previous, outcome);
+    else await fallBack(outcome);
   };
 
   return {
@@ -123,16 +132,14 @@ export function createMosquittoPublisher(options: {
         const current = pair;
         if (current === undefined) throw new Error('Canaries are drawn before a list is made.');
         await checkBrokerTls(tls, { now: clock.now(), mustName: [current.revoked.serial] });
-        const previous = proved?.files ?? (await readReloaded(folder));
         await writeReloaded(folder, files);
-        if (await reload()) await confirm(files, current, previous);
+        if (await reload()) await confirm(files, current);
         else unproved = true;
       }),
     proveAgain: () =>
       inTurn(async () => {
         if (!unproved || pair === undefined) return;
-        const files = await readReloaded(folder);
-        await confirm(files, pair, proved?.files ?? files);
+        await confirm(await readReloaded(folder), pair);
       }),
   };
 }
