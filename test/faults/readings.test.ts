@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { agent, eventually, temporaryHome } from '../support/ares-process.ts';
+import { outboxIsEmpty } from '../support/agent-outbox.ts';
+import { eventually, temporaryHome } from '../support/ares-process.ts';
 import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
@@ -64,11 +65,3 @@ describe(`while ${READINGS} readings flow and agent, broker, ingest and database
     expect(total).toBeGreaterThanOrEqual(READINGS);
   });
 });
-
-async function outboxIsEmpty(pi: { stateDir: string; boardDir: string }): Promise<boolean> {
-  const where = ['--state-dir', pi.stateDir, '--simulate-board', pi.boardDir];
-  // An agent that was just started says that it cannot tell yet.
-  const text = await agent('status', ...where, '--json').catch(() => '{}');
-  const { session } = JSON.parse(text) as { session?: { outbox: { rows: number } } | null };
-  return session?.outbox.rows === 0;
-}

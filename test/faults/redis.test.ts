@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createClient } from '@ares/protocol/http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { agent, eventually, temporaryHome } from '../support/ares-process.ts';
+import { outboxIsEmpty } from '../support/agent-outbox.ts';
+import { eventually, temporaryHome } from '../support/ares-process.ts';
 import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
@@ -129,10 +130,3 @@ describe.skipIf(!hasRedis())(
     });
   },
 );
-
-async function outboxIsEmpty(pi: { stateDir: string; boardDir: string }): Promise<boolean> {
-  const where = ['--state-dir', pi.stateDir, '--simulate-board', pi.boardDir];
-  const text = await agent('status', ...where, '--json').catch(() => '{}');
-  const { session } = JSON.parse(text) as { session?: { outbox: { rows: number } } | null };
-  return session?.outbox.rows === 0;
-}

@@ -27,6 +27,14 @@ export interface ServiceConnection {
   close(): Promise<void>;
 }
 
+/** A process of the cloud beside the first of its role. */
+export interface Replica {
+  /** SIGTERM; resolves with what it ended by. */
+  end(): Promise<string>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
 /** The cloud as several processes on this machine, each of which can be killed and started again. */
 export interface Cluster {
   readonly home: string;
@@ -41,6 +49,8 @@ export interface Cluster {
   readonly deaths: readonly string[];
   /** Connects to the broker with the rights of a part of the cloud, as a compromised broker could act. */
   connectService(name: string): Promise<ServiceConnection>;
+  /** A further process of a role, beside the one that is there. */
+  startReplica(role: CloudRole, name: string, settings?: Readonly<Record<string, string>>): Replica;
   /** SIGKILL. */
   kill(part: ClusterPart): Promise<void>;
   start(part: ClusterPart): Promise<void>;
@@ -59,10 +69,15 @@ export async function startCluster(
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const services = broker === 'mosquitto' ? await freePort() : undefined;
   let mosquitto: MosquittoServer | undefined;
-  const ports = { api: await freePort(), devices: await freePort(), mqtt: await freePort() };
+  const portOf = async (name: string) => Number(settings[name] ?? (await freePort()));
+  const ports = {
+    api: await portOf('PORT'),
+    devices: await portOf('ARES_DEVICE_PORT'),
+    mqtt: await portOf('ARES_MQTT_PORT'),
+  };
   const url = `http://127.0.0.1:${ports.api}`;
   let database: EmbeddedPostgres | undefined;
-  const children = new Map<CloudRole, Child>();
+  const children = new Map<string, Child>();
 
   const startDatabase = async () => {
     database = await startEmbeddedPostgres({ dataDir: join(home, 'pg'), log: () => {} });
@@ -85,13 +100,15 @@ export async function startCluster(
     ...settings,
   };
   const deaths: string[] = [];
-  const startRole = (role: CloudRole) => {
-    const logFile = join(home, `${role}.log`);
-    const child = startChild({ program: cloudProgram, args: [role], logFile, env: environment });
-    children.set(role, child);
+  const startRole = (role: CloudRole, name: string = role, more: Readonly<Record<string, string>> = {}) => {
+    const logFile = join(home, `${name}.log`);
+    const env = { ...environment, ...more };
+    const child = startChild({ program: cloudProgram, args: [role], logFile, env });
+    children.set(name, child);
     void child.exited.then((how) => {
-      if (children.get(role) === child) deaths.push(`${role} ended by itself (${how}); see ${logFile}`);
+      if (children.get(name) === child) deaths.push(`${name} ended by itself (${how}); see ${logFile}`);
     });
+    return child;
   };
   const sql = async <T extends object>(text: string, values: readonly unknown[] = []): Promise<T[]> => {
     const client = new pg.Client({ connectionString: databaseUrl });
@@ -102,18 +119,17 @@ export async function startCluster(
       await client.end();
     }
   };
-  const healthy = () =>
-    eventually(
-      'the API answers',
-      async () => {
-        try {
-          return (await fetch(`${url}/healthz`)).status === 200;
-        } catch {
-          return false;
-        }
-      },
-      60_000,
-    );
+  const healthy = async () => {
+    let last = 'no answer';
+    const isWell = async () => {
+      const answer = await fetch(`${url}/healthz`).catch(() => undefined);
+      last = (await answer?.text()) ?? 'no answer';
+      return answer?.status === 200;
+    };
+    await eventually('the API is well', isWell, 60_000).catch((error: Error) => {
+      throw new Error(`${error.message}: ${last}`);
+    });
+  };
 
   // One after another at first: the first makes tables, authority and keys.
   startRole('api');
@@ -177,6 +193,15 @@ export async function startCluster(
         log: { debug() {}, info() {}, warn() {}, error() {} },
       });
       return { publish: (topic, payload) => link.publish(topic, payload), close: () => link.close() };
+    },
+    startReplica(role, name, more) {
+      const child = startRole(role, name, more);
+      const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+        if (children.get(name) === child) children.delete(name);
+        child.process.kill(signal);
+        return child.exited;
+      };
+      return { end: () => end('SIGTERM'), kill: async () => void (await end('SIGKILL')) };
     },
     async kill(part) {
       if (part === 'database') {
