@@ -45,6 +45,10 @@ export async function startMosquittoServer(folder: string, port: number): Promis
     mine.stdout.pipe(log, { end: false });
     mine.stderr.pipe(log, { end: false });
     child = mine;
+    // A run that is broken off leaves no broker behind.
+    const gone = () => mine.kill('SIGKILL');
+    process.once('exit', gone);
+    mine.once('exit', () => process.off('exit', gone));
     await eventually(
       'Mosquitto listens',
       () => {
