@@ -48,6 +48,22 @@ describe.skipIf(!hasMosquitto())('Mosquitto and the process that directs it', ()
     await until(() => !client.connected, 'the session to be ended');
   });
 
+  it('does not take an app for a device without a birth, though it came before its name was known', async () => {
+    const { redirect } = await start();
+    const app = await world.issueApp('ada@example.org');
+    const apps = new Map([[app.deviceUuid, { userEmail: 'ada@example.org', serial: app.serial }]]);
+    await world.broker.syncApps(apps);
+    const next = await redirect([]);
+    const client = await world.connect(app);
+    await until(() => next.connectedDevices().includes(app.deviceUuid), 'the log to tell of it');
+    await next.syncApps(apps);
+    await until(() => !next.connectedDevices().includes(app.deviceUuid), 'it to be looked at');
+    const device = await world.issue();
+    const silent = await world.connect(device);
+    await until(() => !silent.connected, 'a device without a birth to be ended');
+    expect(client.connected).toBe(true);
+  });
+
   it('keeps the rights of apps through a restart of either', async () => {
     const { redirect, server } = await start();
     const app = await world.issueApp('ada@example.org');

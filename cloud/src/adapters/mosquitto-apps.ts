@@ -8,7 +8,7 @@ export interface MosquittoApps {
   sync(apps: AppRights): Promise<void>;
   /** The broker may have others than it had. */
   forget(): void;
-  /** Whether an app of this name has rights. */
+  /** Whether this is the name of an app that has rights, or is about to get or lose them. */
   has(name: string): boolean;
 }
 
@@ -19,6 +19,8 @@ export function createMosquittoApps(control: MosquittoControl): MosquittoApps {
   /** Role of each client; absent when it is not known what the broker has. */
   let present: Map<string, string> | undefined;
   let roles = new Set<string>();
+  /** Known also while it is not known what the broker has. */
+  let names: ReadonlySet<string> = new Set();
 
   const load = async (): Promise<Map<string, string>> => {
     const [listedRoles, listedClients] = await control.run(
@@ -39,6 +41,7 @@ export function createMosquittoApps(control: MosquittoControl): MosquittoApps {
 
   return {
     async sync(apps) {
+      names = new Set([...names, ...apps.keys()]);
       const clients = present ?? (await load());
       present = undefined;
       const wanted = new Map([...apps].map(([name, { userEmail }]) => [name, ROLE + userEmail]));
@@ -62,11 +65,12 @@ export function createMosquittoApps(control: MosquittoControl): MosquittoApps {
       }
       roles = new Set(needed.keys());
       present = wanted;
+      names = new Set(apps.keys());
     },
     forget() {
       present = undefined;
     },
-    has: (name) => present?.has(name) ?? false,
+    has: (name) => names.has(name),
   };
 }
 

@@ -140,7 +140,10 @@ export async function directMosquitto(options: MosquittoOptions): Promise<Mosqui
   const sweep = setInterval(() => {
     guard(
       sessions.due().then((due) => {
-        for (const [deviceUuid, reason] of due) end(deviceUuid, reason);
+        // An app that came before this process knew its name says no birth and stays.
+        for (const [name, reason] of due)
+          if (apps.has(name)) sessions.heardLog({ kind: 'gone', name });
+          else end(name, reason);
       }),
       'sessions that must not last were not looked for',
     );
