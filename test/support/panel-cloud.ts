@@ -69,10 +69,9 @@ export async function startPanelCloud(assets: PanelAssets): Promise<PanelCloud> 
     else if (schema === undefined || schema === 'event-stream')
       throw new TypeError(`${route.id} → ${status}`);
     else {
-      // The fake may not say what the contract does not allow.
-      response
-        .writeHead(status, { 'content-type': 'application/json' })
-        .end(JSON.stringify(schema.parse(body)));
+      // The fake may not say what the contract does not allow; asked before anything is sent.
+      const checked = JSON.stringify(schema.parse(body));
+      response.writeHead(status, { 'content-type': 'application/json' }).end(checked);
     }
   };
 

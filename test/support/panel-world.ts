@@ -216,7 +216,10 @@ export function createPanelWorld() {
           });
         }
       }
-      return { status: 200, body: { items: items.reverse().slice(0, request.query.limit) } };
+      return {
+        status: 200,
+        body: { resolution: 'raw', items: items.reverse().slice(0, request.query.limit), nextCursor: null },
+      };
     },
     async sendCommand(request) {
       const { commands, components, reports: reported } = mine(request);
