@@ -77,4 +77,3 @@ export function createOrderCheck(commandKeys: { readonly keys: readonly object[]
     return { verdict: 'OK', kid, detail: '', body };
   };
 }
-export type OrderCheck = ReturnType<typeof createOrderCheck>;
