@@ -11,7 +11,10 @@ async function init(): Promise<void> {
   console.log(
     `devices       https://127.0.0.1:${settings.ports.devices}, mqtts://127.0.0.1:${settings.ports.mqtt}`,
   );
-  for (const [name, without] of [['redis-server', 'live state and limits stay in each process']] as const)
+  for (const [name, without] of [
+    ['redis-server', 'live state and limits stay in each process'],
+    ['mosquitto', 'the broker of the cloud itself is used'],
+  ] as const)
     if (find(name) === undefined) console.log(`${name} is not installed: ${without}`);
   console.log('Next: deploy/dev-start');
 }

@@ -7,7 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 export interface Service {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string>>;
+  /** Asked for at the start: it may name what a service before has written. */
+  readonly env?: () => Readonly<Record<string, string>>;
   /** Whether it serves. Never throws. */
   readonly ready: () => Promise<boolean>;
 }
@@ -49,7 +50,7 @@ export function processesIn(folder: string) {
         const child = spawn(program, args, {
           detached: true,
           stdio: ['ignore', log, log],
-          env: { ...process.env, ...service.env },
+          env: { ...process.env, ...service.env?.() },
         });
         closeSync(log);
         const failure = await new Promise<Error | undefined>((resolve) => {

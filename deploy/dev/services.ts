@@ -17,22 +17,28 @@ const node = (path: string, ...args: string[]): [string, ...string[]] => [
 export function services(settings: DevSettings): readonly Service[] {
   const { home, ports, redisPassword } = settings;
   const redis = find('redis-server');
+  const mosquitto = find('mosquitto');
+  const brokerFolder = join(home, 'cloud', 'mosquitto');
   const cloud = (role: 'api' | 'ingest' | 'jobs' | 'broker'): Service => {
     const internal = ports[`${role}Internal`];
     return {
       name: role,
       command: node('../../cloud/src/main.ts', role),
-      get env() {
-        return {
-          ARES_HOME: home,
-          PORT: String(ports.api),
-          ARES_DEVICE_PORT: String(ports.devices),
-          ARES_MQTT_PORT: String(ports.mqtt),
-          ARES_INTERNAL_PORT: String(internal),
-          DATABASE_URL: databaseUrl(home) ?? '',
-          ...(redis !== undefined && { REDIS_URL: `redis://:${redisPassword}@127.0.0.1:${ports.redis}` }),
-        };
-      },
+      env: () => ({
+        ARES_HOME: home,
+        PORT: String(ports.api),
+        ARES_DEVICE_PORT: String(ports.devices),
+        ARES_MQTT_PORT: String(ports.mqtt),
+        ARES_INTERNAL_PORT: String(internal),
+        DATABASE_URL: databaseUrl(home) ?? '',
+        ...(mosquitto !== undefined && {
+          ARES_BROKER: 'mosquitto',
+          ARES_MOSQUITTO_FOLDER: brokerFolder,
+          ARES_MOSQUITTO_SERVICE_PORT: String(ports.mosquitto),
+          ARES_MOSQUITTO_PLUGIN: dynamicSecurity() ?? '',
+        }),
+        ...(redis !== undefined && { REDIS_URL: `redis://:${redisPassword}@127.0.0.1:${ports.redis}` }),
+      }),
       ready: () => answers(`http://127.0.0.1:${internal}/healthz`, role === 'api' ? [200, 503] : [200]),
     };
   };
@@ -61,7 +67,17 @@ export function services(settings: DevSettings): readonly Service[] {
         ]),
     // The API makes tables, authority and keys; the others find them.
     cloud('api'),
-    cloud('broker'),
+    ...(mosquitto === undefined
+      ? [cloud('broker')]
+      : [
+          // It writes the files that Mosquitto reads, and is well when Mosquitto is there.
+          { ...cloud('broker'), ready: async () => existsSync(join(brokerFolder, 'service-passwords')) },
+          {
+            name: 'mosquitto',
+            command: [mosquitto, '-c', join(brokerFolder, 'mosquitto.conf')],
+            ready: () => listens(ports.mqtt),
+          } satisfies Service,
+        ]),
     cloud('ingest'),
     cloud('jobs'),
   ];
@@ -73,6 +89,13 @@ export function databaseUrl(home: string): string | undefined {
   if (given !== undefined) return given;
   const file = join(home, 'database.url');
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+/** Debian's file of Mosquitto's plugin, for this processor. */
+function dynamicSecurity(): string | undefined {
+  return ['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf']
+    .map((machine) => `/usr/lib/${machine}/mosquitto_dynamic_security.so`)
+    .find((file) => existsSync(file));
 }
 
 /** A program in PATH or where Debian puts servers. */

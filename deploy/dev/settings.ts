@@ -9,6 +9,7 @@ const portNames = [
   'devices',
   'mqtt',
   'redis',
+  'mosquitto',
   'apiInternal',
   'ingestInternal',
   'jobsInternal',
