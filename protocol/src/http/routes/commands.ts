@@ -44,7 +44,7 @@ export const commandRoutes = {
   changeWifi: defineRoute({
     id: 'changeWifi',
     method: 'POST',
-    path: '/api/devices/{id}/wifi',
+    path: '/api/devices/{id}/change-wifi',
     summary:
       'Move the device to another Wi-Fi; it keeps it when it reaches the cloud there, else it stays where it is',
     policy: 'owner',
