@@ -11,6 +11,7 @@ import type { Manifest } from './backup/types.ts';
 import { databaseConnection } from './compose-operator.ts';
 import type { CloudConfig } from './config.ts';
 import { migrate } from './database/migrate.ts';
+import { keyRepository } from './keys/repository.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -63,5 +64,7 @@ export async function restore(
   const database = openPgDatabase({ connection: at, log: createPinoLogger({ level: 'silent' }) });
   stack.defer(() => database.close());
   await migrate(database.db);
+  // Devices refuse a list that is older than one they have seen, and some saw lists that the backup does not know.
+  await keyRepository.raiseAllRevocations(database.db);
   return { manifest: backup.manifest, replaced };
 }

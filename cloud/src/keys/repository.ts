@@ -171,4 +171,9 @@ export const keyRepository = {
   async raiseRevocations(trx: Queries, deviceId: number): Promise<void> {
     await sql`select raise_offline_revocations(${deviceId})`.execute(trx);
   },
+
+  /** As {@link raiseRevocations} for every device: after a restore, lists are ahead of what devices have seen. */
+  async raiseAllRevocations(queries: Queries): Promise<void> {
+    await sql`select raise_offline_revocations(id) from devices`.execute(queries);
+  },
 };
