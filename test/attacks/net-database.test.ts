@@ -110,8 +110,10 @@ describe('NET-02 a real PostgreSQL under load', () => {
           'the last answers',
           60_000,
         );
-        const waiting = world.ingest.buffered();
-        await until(() => world!.ingest.buffered() > waiting, 'more that waits', 60_000);
+        // What waits does not grow for ever: a device has its share of the buffer, and a slow stop fills it.
+        const { counters } = world.ingest;
+        const received = counters.received;
+        await until(() => counters.received > received + 500, 'more that comes', 60_000);
         expect(acks()).toEqual(before);
         const stored = devices.map((device) => device.stored().size);
         await server.start();
