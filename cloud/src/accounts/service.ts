@@ -8,7 +8,7 @@ import { assertGoodPassword } from './password-rules.ts';
 import type { PasswordHasher } from './passwords.ts';
 import { accountRepository } from './repository.ts';
 import type { Sessions, SessionTokens } from './sessions.ts';
-import type { SignInGuard } from './sign-in-guard.ts';
+import { badCredentials, type SignInGuard } from './sign-in-guard.ts';
 import type { Account, Caller, RoleName } from './types.ts';
 
 /** Tokens of a session, and whose it is. */
@@ -61,6 +61,10 @@ export function createAccountService(ports: {
       const address = normalizeEmail(email);
       const account = await guard.check({ email: address, password, source });
       return database.db.transaction().execute(async (trx) => {
+        // Whoever changes a password or locks an account ends its sessions: none may begin behind his back.
+        const locked = await accountRepository.lockByUuid(trx, account.userUuid);
+        if (locked?.passwordHash !== account.passwordHash || locked.suspended || locked.deleted)
+          throw badCredentials();
         await writeAudit(trx, auditOf('session.sign-in', account, account.userId, source));
         if (account.notifications.signIn) {
           const detail = { source, at: new Date(clock.now()).toISOString() };

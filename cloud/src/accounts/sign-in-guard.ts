@@ -40,7 +40,7 @@ export function createSignInGuard(ports: {
       const account = await accountRepository.findByEmail(database.db, email);
       const right = await hasher.verify(password, account?.passwordHash);
       if (account === undefined || !right || account.suspended || account.deleted) {
-        throw new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong.');
+        throw badCredentials();
       }
       await perSource.delete(`${source} ${email}`);
       await perEmail.reward(email);
@@ -48,3 +48,5 @@ export function createSignInGuard(ports: {
     },
   };
 }
+
+export const badCredentials = () => new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong.');

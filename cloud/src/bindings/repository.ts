@@ -25,14 +25,14 @@ export const bindingRepository = {
     return toPage(rows, limit, { positionOf: ({ id }) => id, toItem: toBinding });
   },
 
-  /** Somebody who may be given a device; `undefined` for an unknown, suspended or deleted account. */
+  /** Somebody of whom there are bindings; `mayOwn` is false for a suspended or deleted account. */
   async findUser(queries: Queries, userUuid: string): Promise<{ id: number; mayOwn: boolean } | undefined> {
     const row = await queries
       .selectFrom('users')
-      .select(['id', 'suspended_at'])
+      .select(['id', 'suspended_at', 'deleted_at'])
       .where('user_uuid', '=', userUuid)
       .executeTakeFirst();
-    return row && { id: row.id, mayOwn: row.suspended_at === null };
+    return row && { id: row.id, mayOwn: row.suspended_at === null && row.deleted_at === null };
   },
 };
 

@@ -37,7 +37,7 @@ export function createBindingService(ports: {
       const user = await bindingRepository.findUser(db, userUuid);
       if (user === undefined) throw new ProblemError('NOT_FOUND', `There is no user ${userUuid}.`);
       if (!user.mayOwn) {
-        throw new ProblemError('CONFLICT', 'This account is suspended: it cannot own devices.');
+        throw new ProblemError('CONFLICT', 'This account is suspended or deleted: it cannot own devices.');
       }
       if (device.identityKeyHash === null) {
         throw new ProblemError(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { ProblemError } from '@ares/protocol';
 import type { Clock } from '../ports/clock.ts';
 import type { CloudDatabase, Queries } from '../ports/database.ts';
@@ -67,8 +67,11 @@ export function createIdempotency(ports: {
   };
 
   /** `false` when the key is known. */
-  async function begin({ userId, key }: RepeatableRequest, fingerprint: Buffer): Promise<boolean> {
-    const row = { user_id: userId, key, fingerprint, created_at: new Date(clock.now()) };
+  async function begin(request: RepeatableRequest, fingerprint: Buffer): Promise<boolean> {
+    const { userId, key } = request;
+    // Sealed too: what is asked may hold a password, and its bare hash would show every guess right or wrong.
+    const sealed = Buffer.from(await secrets.seal(fingerprint, askedContextOf(request)));
+    const row = { user_id: userId, key, fingerprint: sealed, created_at: new Date(clock.now()) };
     const { numInsertedOrUpdatedRows } = await db
       .insertInto('idempotency_keys')
       .values({ ...row, status: null, sealed_answer: null })
@@ -84,7 +87,7 @@ export function createIdempotency(ports: {
       .where('user_id', '=', request.userId)
       .where('key', '=', request.key)
       .executeTakeFirst();
-    if (row !== undefined && !row.fingerprint.equals(fingerprint))
+    if (row !== undefined && !(await isSame(row.fingerprint, request, fingerprint)))
       throw new ProblemError(
         'IDEMPOTENCY_KEY_REUSED',
         'This Idempotency-Key came with another request before: draw a new one for each thing to do.',
@@ -98,6 +101,11 @@ export function createIdempotency(ports: {
       );
     const answer = await secrets.open(row.sealed_answer, contextOf(request));
     return JSON.parse(Buffer.from(answer).toString('utf8')) as RepeatableAnswer;
+  }
+
+  async function isSame(sealed: Buffer, request: RepeatableRequest, fingerprint: Buffer): Promise<boolean> {
+    const asked = await secrets.open(sealed, askedContextOf(request));
+    return asked.length === fingerprint.length && timingSafeEqual(asked, fingerprint);
   }
 }
 
@@ -119,4 +127,5 @@ async function forget(queries: Queries, { userId, key }: RepeatableRequest): Pro
     .execute();
 }
 
+const askedContextOf = ({ userId, key }: RepeatableRequest) => `idempotency-asked:${userId}:${key}`;
 const contextOf = ({ userId, key }: RepeatableRequest) => `idempotency:${userId}:${key}`;

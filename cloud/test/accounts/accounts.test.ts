@@ -1,4 +1,5 @@
 import { base64url, importJWK, SignJWT, UnsecuredJWT } from 'jose';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accessKeyName, createAccessTokens } from '../../src/accounts/access-tokens.ts';
 import { type HttpWorld, httpWorld } from '../support/http-world.ts';
@@ -76,6 +77,28 @@ describe('an account', () => {
       400,
     );
   });
+
+  it.each([{ password_hash: 'another' }, { suspended_at: new Date() }, { deleted_at: new Date() }])(
+    'API-02 opens no session by a password that was looked at a moment before %j',
+    async (change) => {
+      const { email, userId } = await world.person();
+      const { db } = world.database;
+      const waits = async () => {
+        const { rows } = await sql`select from pg_locks where not granted`.execute(db);
+        return rows.length > 0;
+      };
+      let answer: Promise<Response> | undefined;
+      let answered = false;
+      await db.transaction().execute(async (trx) => {
+        await trx.updateTable('users').set(change).where('id', '=', userId).execute();
+        answer = post('/auth/login', { email, password: 'correct horse battery' });
+        answer.finally(() => (answered = true)).catch(() => undefined);
+        // Until it waits for this transaction, or has not waited.
+        await expect.poll(async () => answered || (await waits()), { timeout: 10_000 }).toBe(true);
+      });
+      expect((await answer!).status).toBe(401);
+    },
+  );
 
   it('is not reachable when it is suspended, also with a token from before', async () => {
     const person = await world.person();

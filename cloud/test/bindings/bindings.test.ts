@@ -86,13 +86,11 @@ describe('to bind a device to a user', () => {
     const params = await registered();
     await expect(bind(params, randomUUID())).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(bind({ id: randomUUID() })).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    const suspended = await world.person();
-    await world.database.db
-      .updateTable('users')
-      .set({ suspended_at: new Date() })
-      .where('id', '=', suspended.userId)
-      .execute();
-    await expect(bind(params, suspended.userUuid)).rejects.toMatchObject({ code: 'CONFLICT' });
+    for (const change of [{ suspended_at: new Date() }, { deleted_at: new Date() }]) {
+      const gone = await world.person();
+      await world.database.db.updateTable('users').set(change).where('id', '=', gone.userId).execute();
+      await expect(bind(params, gone.userUuid)).rejects.toMatchObject({ code: 'CONFLICT' });
+    }
     await expect(bind(params, user.userUuid, user)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 

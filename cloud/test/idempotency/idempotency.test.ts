@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +89,21 @@ describe('a request with an Idempotency-Key', () => {
 
   it.each(['', ' ', 'a b', 'ä', 'x'.repeat(256), 'a\n'])('is refused with the key %j', async (key) => {
     expect(await codeOf(send(key))).toBe('INVALID_REQUEST');
+  });
+
+  it('SEC-02 leaves nothing by which a password in it could be guessed', async () => {
+    const [key, other] = [randomUUID(), randomUUID()];
+    const asked = ['createUser', { password: 'canary' }];
+    await send(key, asked);
+    await send(other, asked);
+    const rows = await database.db
+      .selectFrom('idempotency_keys')
+      .where('key', 'in', [key, other])
+      .select('fingerprint')
+      .execute();
+    const hash = createHash('sha256').update(JSON.stringify(asked)).digest();
+    expect(rows.map(({ fingerprint }) => fingerprint.includes(hash))).toEqual([false, false]);
+    expect(rows[0]!.fingerprint.equals(rows[1]!.fingerprint)).toBe(false);
   });
 
   it('leaves no answer readable in the database, and none after a day', async () => {
