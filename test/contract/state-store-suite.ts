@@ -241,7 +241,10 @@ export function describeStateStore(name: string, make: () => Promise<StateStore>
         value({ metric: 'a:b c/µ', value: -0.1e-300, measuredAt: 1.5 }),
         value({ componentId: 2, metric: 'big', value: Number.MAX_SAFE_INTEGER, seq: 2 ** 53 - 1 }),
       ];
-      const reasons = [health({ status: 'ERROR', reason: 'no: "answer"\n' }), health({ componentId: 2 })];
+      const reasons = [
+        health({ status: 'ERROR', reason: 'no: "answer"\n' }),
+        health({ componentId: 2, sampleIntervalMs: 600_000 }),
+      ];
       await filled({ presence: 'ONLINE', connectionId: 'c:1', lastSeen: 7, values, health: reasons });
       const state = await get();
       expect(state).toMatchObject({ presence: 'ONLINE', connectionId: 'c:1', lastSeen: 7 });

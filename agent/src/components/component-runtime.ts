@@ -8,7 +8,7 @@ import {
   type SensorInstance,
   withTimeout,
 } from '@ares/hardware-drivers';
-import type { AttachedComponent, ComponentHealth } from '@ares/protocol';
+import { type AttachedComponent, builtInComponentTypes, type ComponentHealth } from '@ares/protocol';
 import type { OperatingConfig } from '../operate/config.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DriverSource } from '../ports/driver-source.ts';
@@ -51,6 +51,10 @@ export interface ComponentPorts {
 const READS_BEFORE_RESTART = 5;
 /** Longer than all that a driver may take of one round together, ms. */
 const ROUND_MS = 120_000;
+/** Of a driver that does not say when it is to be read, ms. */
+const UNKNOWN_INTERVAL_MS = 60_000;
+/** Longest interval that a message carries, ms. */
+const LONGEST_SAID_MS = 2 ** 31 - 1;
 
 /**
  * One component, a failure domain of its own: nothing that its driver throws, delays or leaves out reaches another.
@@ -74,7 +78,8 @@ export class ComponentRuntime {
   #reading: { readonly instance: SensorInstance | ActuatorInstance; again: boolean } | undefined;
   #failedStarts = 0;
   #failedReads = 0;
-  #intervalMs = 60_000;
+  /** Known once the driver was loaded. */
+  #intervalMs: number | undefined;
   readonly #last = new Map<string, number>();
 
   constructor(component: AttachedComponent, ports: ComponentPorts) {
@@ -163,12 +168,13 @@ export class ComponentRuntime {
         drivers.load(this.component.componentType, this.component),
       );
       if (this.#stopped) return;
+      this.#intervalMs = config.sampleIntervalMs ?? definition.sampleIntervalMs;
       await this.#begin(definition);
       if (this.#stopped) return;
       this.#failedStarts = 0;
       this.#restartWhenLost();
       if (definition.kind === 'actuator') this.#become('OK');
-      void this.#read(definition);
+      void this.#read();
     } catch (cause) {
       await this.#unload();
       if (this.#stopped) return;
@@ -253,7 +259,7 @@ export class ComponentRuntime {
       .catch((cause: unknown) => this.#logger.error('output cannot be made safe', { cause }));
   }
 
-  async #read(definition?: DriverDefinition): Promise<void> {
+  async #read(): Promise<void> {
     const instance = this.#instance;
     if (instance === undefined || this.#stopped) return;
     // What is being read now may be the value from before the change.
@@ -282,9 +288,8 @@ export class ComponentRuntime {
       if (this.#reading === reading) this.#reading = undefined;
     }
     if (this.#failedReads >= READS_BEFORE_RESTART) return await this.#restart();
-    this.#intervalMs = config.sampleIntervalMs ?? definition?.sampleIntervalMs ?? this.#intervalMs;
     const elapsedMs = clock.monotonicMs() - startedAt;
-    const nextInMs = reading.again ? 0 : Math.max(0, this.#intervalMs - elapsedMs);
+    const nextInMs = reading.again ? 0 : Math.max(0, (this.#intervalMs ?? UNKNOWN_INTERVAL_MS) - elapsedMs);
     this.#later(nextInMs, () => this.#read());
   }
 
@@ -320,11 +325,25 @@ export class ComponentRuntime {
     this.#settle();
     const { componentId } = this.component;
     const before = this.#health;
-    this.#health = { componentId, status, ...(reason !== undefined && { reason: sentenceOf(reason) }) };
+    this.#health = {
+      componentId,
+      status,
+      ...(reason !== undefined && { reason: sentenceOf(reason) }),
+      ...this.#unusualInterval(),
+    };
     if (this.#health.status === before?.status && this.#health.reason === before.reason) return;
     if (status === 'ERROR') this.#logger.warn('component does not work', { reason });
     else this.#logger.info('component works');
     this.#ports.events.onHealth(this.component, this.#health);
+  }
+
+  /** The cloud judges its silence by the type's interval, where nothing else is said. */
+  #unusualInterval(): Pick<ComponentHealth, 'sampleIntervalMs'> {
+    const { componentType } = this.component;
+    const usual = builtInComponentTypes.find((type) => type.componentType === componentType);
+    const actualMs = this.#intervalMs;
+    if (actualMs === undefined || actualMs === usual?.sampleIntervalMs) return {};
+    return { sampleIntervalMs: Math.min(Math.ceil(actualMs), LONGEST_SAID_MS) };
   }
 
   #bounded<T>(timeoutMs: number, doing: string, task: (signal: AbortSignal) => Promise<T>): Promise<T> {

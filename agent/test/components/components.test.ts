@@ -42,6 +42,16 @@ describe('a driver that fails', () => {
     expect(told).toContainEqual(expect.objectContaining({ componentId: 8, status: 'ERROR' }));
   });
 
+  it('says with its health how often it is read, where no cloud knows it by the type', async () => {
+    const { bench } = await oddBench([odd(9, 'works')]);
+    await bench.advance(20_000);
+    const told = () => bench.cloud.telemetry.flatMap(({ health = [] }) => health);
+    expect(told()).toContainEqual({ componentId: 9, status: 'OK', sampleIntervalMs: 1_000 });
+    await changeComponents(bench, componentList([dht22], 3));
+    await bench.advance(20_000);
+    expect(told()).toContainEqual({ componentId: dht22.componentId, status: 'OK' });
+  });
+
   it('is told to the cloud again in each birth', async () => {
     const { bench } = await oddBench([odd(8, 'throws')]);
     bench.broker.drop();

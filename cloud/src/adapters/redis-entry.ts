@@ -16,8 +16,11 @@ export function packValue({ componentId, metric, bootCount, seq, measuredAt, val
   return [`v:${componentId}:${metric}`, `${bootCount}:${seq}:${measuredAt}:${value}`];
 }
 
-export function packHealth({ componentId, bootCount, uptimeMs, status, reason }: HealthValue): Packed {
-  return [`h:${componentId}`, `${bootCount}:${uptimeMs}:${JSON.stringify([status, reason])}`];
+export function packHealth(health: HealthValue): Packed {
+  const { componentId, bootCount, uptimeMs, status, reason, sampleIntervalMs } = health;
+  // Without an interval as short as ever: replicas of two releases must not see a change where there is none.
+  const said = sampleIntervalMs === undefined ? [status, reason] : [status, reason, sampleIntervalMs];
+  return [`h:${componentId}`, `${bootCount}:${uptimeMs}:${JSON.stringify(said)}`];
 }
 
 /** Of many values of one metric only the last by order can stay: the others need not travel. */
@@ -72,11 +75,16 @@ function unpackValue(field: string, content: string): MetricValue {
 function unpackHealth(field: string, content: string): HealthValue {
   const [bootCount, uptimeMs] = content.split(':', 2) as [string, string];
   const rest = content.slice(bootCount.length + uptimeMs.length + 2);
-  const [status, reason] = JSON.parse(rest) as [HealthValue['status'], string | null];
+  const [status, reason, sampleIntervalMs] = JSON.parse(rest) as [
+    HealthValue['status'],
+    string | null,
+    number?,
+  ];
   return {
     componentId: Number(field.slice(2)),
     status,
     ...(reason !== null && { reason }),
+    ...(sampleIntervalMs !== undefined && { sampleIntervalMs }),
     bootCount: Number(bootCount),
     uptimeMs: Number(uptimeMs),
   };

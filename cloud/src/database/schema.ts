@@ -158,6 +158,8 @@ interface ComponentHealthRows {
   reason: string | null;
   boot_count: number;
   uptime_ms: number;
+  /** As the device says it; null: the type's. */
+  sample_interval_ms: number | null;
 }
 
 interface Claims {

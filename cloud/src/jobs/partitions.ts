@@ -12,10 +12,22 @@ export async function ensurePartitions(
   now: number,
   retention: Retention = defaultRetention,
 ): Promise<void> {
+  await finishDetaching(queries, isoDay(now - retention.rawDays * DAY_MS));
   for (let day = -retention.rawDays; day <= AHEAD_DAYS; day += 1) {
     await sql`select ensure_telemetry_partition(${isoDay(now + day * DAY_MS)}::date)`.execute(queries);
     await sql`select ensure_minutes_partition(${isoDay(now + day * DAY_MS)}::date)`.execute(queries);
   }
+}
+
+/** One whose detaching was cut off takes nothing in; afterwards it is put back, where its day is kept for longer now. */
+async function finishDetaching(queries: Queries, from: string): Promise<void> {
+  const { rows } = await sql<{ parent: string; name: string }>`
+    select i.inhparent::regclass::text as parent, c.relname as name
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhdetachpending and c.relname ~ '^telemetry_(data|minutes)_[0-9]{8}$'
+      and right(c.relname, 8) >= ${from.replaceAll('-', '')}`.execute(queries);
+  for (const { parent, name } of rows)
+    await sql`alter table ${sql.table(parent)} detach partition ${sql.id(name)} finalize`.execute(queries);
 }
 
 /**

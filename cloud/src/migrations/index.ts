@@ -9,6 +9,8 @@ import * as auditChain from './0007-audit-chain.ts';
 import * as idempotency from './0010-idempotency.ts';
 import * as sharesByAddress from './0011-shares-by-address.ts';
 import * as appCertificates from './0012-app-certificates.ts';
+import * as partitionsAgain from './0013-partitions-again.ts';
+import * as componentPace from './0014-component-pace.ts';
 
 /** Forward only, in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -22,4 +24,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0010-idempotency': idempotency,
   '0011-shares-by-address': sharesByAddress,
   '0012-app-certificates': appCertificates,
+  '0013-partitions-again': partitionsAgain,
+  '0014-component-pace': componentPace,
 };

@@ -6,7 +6,7 @@ export interface Pace {
   readonly componentId: number;
   /** Epoch ms. */
   readonly attachedAt: number;
-  /** Time between two readings; `undefined` for a component that measures nothing. */
+  /** Time between two readings as its type has it; `undefined` for a component that measures nothing. */
   readonly intervalMs: number | undefined;
 }
 
@@ -42,12 +42,13 @@ export function componentHealth(
     return { status: 'ERROR', ...(said.reason !== undefined && { reason: said.reason }) };
   if (state.presence !== 'ONLINE') return { status: 'STALE' };
   if (pace.intervalMs === undefined) return { status: 'OK' };
-  const staleMs = Math.max(STALE_AT_LEAST_MS, STALE_INTERVALS * pace.intervalMs);
+  const intervalMs = said?.sampleIntervalMs ?? pace.intervalMs;
+  const staleMs = Math.max(STALE_AT_LEAST_MS, STALE_INTERVALS * intervalMs);
   if (newest !== undefined && now - newest <= staleMs)
     return { status: 'OK', changesAt: newest + staleMs + 1 };
   // Of a device that was away nothing could be heard: its components have their time anew.
   const silentSince = Math.max(newest ?? 0, pace.attachedAt, onlineSince ?? now);
-  const errorMs = Math.max(ERROR_AT_LEAST_MS, ERROR_INTERVALS * pace.intervalMs);
+  const errorMs = Math.max(ERROR_AT_LEAST_MS, ERROR_INTERVALS * intervalMs);
   if (now - silentSince <= errorMs) return { status: 'STALE', changesAt: silentSince + errorMs + 1 };
   const since = newest === undefined ? 'at all' : `since ${new Date(newest).toISOString()}`;
   return { status: 'ERROR', reason: `no reading ${since}, though its device is online` };

@@ -81,6 +81,7 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
             componentId: row.component_id,
             status: row.status,
             ...(row.reason !== null && { reason: row.reason }),
+            ...(row.sample_interval_ms !== null && { sampleIntervalMs: row.sample_interval_ms }),
             bootCount: row.boot_count,
             uptimeMs: row.uptime_ms,
           }),
@@ -154,6 +155,7 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
             reason: one.reason ?? null,
             boot_count: one.bootCount,
             uptime_ms: one.uptimeMs,
+            sample_interval_ms: one.sampleIntervalMs ?? null,
           })),
         )
         .onConflict((conflict) =>
@@ -164,6 +166,7 @@ export function createStateRepository({ db }: Pick<CloudDatabase, 'db'>) {
               reason: eb.ref('excluded.reason'),
               boot_count: eb.ref('excluded.boot_count'),
               uptime_ms: eb.ref('excluded.uptime_ms'),
+              sample_interval_ms: eb.ref('excluded.sample_interval_ms'),
             }))
             .where(
               sql<boolean>`(excluded.boot_count, excluded.uptime_ms) >= (component_health.boot_count, component_health.uptime_ms)`,

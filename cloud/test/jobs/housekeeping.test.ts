@@ -59,6 +59,44 @@ describe('day partitions', () => {
     expect(left.at(-1)).toBe(day(now + 7 * DAY));
     expect(await dropExpiredPartitions(database.db, now)).toEqual([]);
   });
+
+  it('that were taken out and not dropped are put back, with what is in them, when their day is kept', async () => {
+    const now = Date.UTC(2031, 0, 20, 12);
+    await ensurePartitions(database.db, now);
+    await store(now - 2 * DAY);
+    for (const table of ['telemetry_data', 'telemetry_minutes'])
+      await sql`alter table ${sql.table(table)}
+        detach partition ${sql.table(`${table}_${day(now - 2 * DAY)}`)} concurrently`.execute(database.db);
+    await expect(store(now - 2 * DAY + 1_000)).rejects.toThrow(/no partition/);
+    await Promise.all([ensurePartitions(database.db, now), ensurePartitions(database.db, now)]);
+    await store(now - 2 * DAY + 1_000);
+    const kept = await database.db
+      .selectFrom('telemetry_data')
+      .where('time', '>=', new Date(now - 3 * DAY))
+      .select('time')
+      .execute();
+    expect(kept).toHaveLength(2);
+    expect(await rollUp(database)).toBeGreaterThan(0);
+  });
+
+  it('whose detaching was cut off are finished and put back, when their day is kept', async () => {
+    const now = Date.UTC(2032, 0, 20, 12);
+    await ensurePartitions(database.db, now);
+    const name = `telemetry_data_${day(now - DAY)}`;
+    // The second half of the command waits for whoever reads the partition, and is broken off.
+    await database.db.transaction().execute(async (reader) => {
+      await sql`select count(*) from telemetry_data`.execute(reader);
+      await database.db.connection().execute(async (detaching) => {
+        await sql`set statement_timeout = '300ms'`.execute(detaching);
+        const detach = sql`alter table telemetry_data detach partition ${sql.table(name)} concurrently`;
+        await expect(detach.execute(detaching)).rejects.toThrow(/statement timeout/);
+        await sql`reset statement_timeout`.execute(detaching);
+      });
+    });
+    await expect(store(now - DAY)).rejects.toThrow(/no partition/);
+    await ensurePartitions(database.db, now);
+    await store(now - DAY);
+  });
 });
 
 describe('what has expired', () => {

@@ -40,6 +40,22 @@ describe('the health of a component', () => {
     expect(health({ silentMs: 60 * MINUTE }, pace({ intervalMs: undefined })).status).toBe('OK');
   });
 
+  it('follows the pace that its device tells, before that of its type', () => {
+    const told = (silentMs: number) =>
+      componentHealth(pace(), {
+        state: {
+          presence: 'ONLINE',
+          health: [
+            { componentId: 7, status: 'OK', bootCount: 1, uptimeMs: 1, sampleIntervalMs: 10 * MINUTE },
+          ],
+        },
+        newest: now - silentMs,
+        onlineSince: now - 600 * MINUTE,
+        now,
+      }).status;
+    expect([told(30 * MINUTE), told(31 * MINUTE), told(101 * MINUTE)]).toEqual(['OK', 'STALE', 'ERROR']);
+  });
+
   it('gives a component its time anew when it was attached or its device came back', () => {
     expect(health({ silentMs: 600 * MINUTE, onlineMs: 1_000 }).status).toBe('STALE');
     expect(health({}, pace({ attachedAt: now - MINUTE })).status).toBe('STALE');

@@ -82,6 +82,22 @@ describe('a component that should report and does not', () => {
     expect(await toldBy(world.state, sweep)).toBe(0);
   });
 
+  it('is waited for as long as its device reads it, by what it told when it came', async () => {
+    clock = fakeClock();
+    world = await liveWorld({ clock });
+    const device = await world.newDevice({ types: ['dht22'] });
+    const tells = { status: 'OK', sampleIntervalMs: 600_000 } as const;
+    await device.birth(undefined, [{ componentId: device.components['dht22']!, ...tells }]);
+    await speak(device, 'dht22');
+    clock.advance(1_790_000);
+    expect(await statuses(device)).toEqual(['OK']);
+    await world.store.drop(device.deviceUuid);
+    expect(await statuses(device)).toEqual(['OK']);
+    expect(await toldBy(world.state, sweep)).toBe(0);
+    clock.advance(20_000);
+    expect(await statuses(device)).toEqual(['STALE']);
+  });
+
   it('is told to be STALE anew when it spoke only once in between, also when it is the only one', async () => {
     clock = fakeClock();
     world = await liveWorld({ clock });

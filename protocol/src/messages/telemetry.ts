@@ -31,6 +31,8 @@ export const componentHealthSchema = z.strictObject({
   componentId: componentIdSchema,
   status: z.enum(['OK', 'ERROR']),
   reason: z.optional(sentenceSchema),
+  /** Time between two readings, where it is not the one that every cloud knows of the type. */
+  sampleIntervalMs: z.optional(z.int32().check(z.positive())),
 });
 export type ComponentHealth = z.infer<typeof componentHealthSchema>;
 
