@@ -11,8 +11,12 @@ const EVERY_MS = 1_000;
 /** Nothing happens when a value grows old: what is watched is pushed again. */
 const REFRESH_MS = 15_000;
 const MOST_DEVICES = 100_000;
-/** Who asks, by devices asked about: more than any person has. */
+/** Who hears of one device. */
 const MOST_VIEWERS = 100;
+/** Devices that one user hears of or asked about: who asks for more waits until he was answered. */
+const MOST_OF_A_USER = 1_000;
+/** Documents that are made at the same time: whoever asks for many must not take the database from everybody. */
+const AT_ONCE = 8;
 
 /**
  * Answers apps on `client/request_state/…` with the whole state, and for ten minutes more with each change. The broker
@@ -38,18 +42,52 @@ export async function pushStateToApps(options: {
   const paused = new Map<string, boolean>();
   const timers = new Set<NodeJS.Timeout>();
 
-  const push = async (deviceUuid: string): Promise<void> => {
-    const [document, viewers] = await Promise.all([state.document(deviceUuid), viewersOf(deviceUuid)]);
+  /** Devices that somebody asked about of whom it is not known yet whether he may. */
+  const unchecked = new Set<string>();
+  const askedBy = new Map<string, number>();
+  const due = new Set<string>();
+  let running = 0;
+  let closed = false;
+
+  const forget = (deviceUuid: string, userEmail: string) => {
     const listening = asked.get(deviceUuid);
-    if (listening === undefined) return;
-    const now = clock.now();
-    for (const [userEmail, until] of listening)
-      if (until <= now || !viewers.has(userEmail)) listening.delete(userEmail);
+    if (listening?.delete(userEmail) !== true) return;
     if (listening.size === 0) asked.delete(deviceUuid);
+    const left = (askedBy.get(userEmail) ?? 1) - 1;
+    if (left === 0) askedBy.delete(userEmail);
+    else askedBy.set(userEmail, left);
+  };
+  /** E-mails of who asked and may see the device; the others are forgotten. */
+  const listenersOf = async (deviceUuid: string): Promise<readonly string[]> => {
+    const viewers = await viewersOf(deviceUuid);
+    const now = clock.now();
+    for (const [userEmail, until] of [...(asked.get(deviceUuid) ?? [])])
+      if (until <= now || !viewers.has(userEmail)) forget(deviceUuid, userEmail);
+    return [...(asked.get(deviceUuid)?.keys() ?? [])];
+  };
+  const push = async (deviceUuid: string): Promise<void> => {
+    // For a device that does not exist, or is foreign, no document is made.
+    if (unchecked.delete(deviceUuid) && (await listenersOf(deviceUuid)).length === 0) return;
+    const [document, listeners] = await Promise.all([state.document(deviceUuid), listenersOf(deviceUuid)]);
     if (document === undefined) return;
     const payload = JSON.stringify(document);
-    for (const userEmail of listening.keys())
+    for (const userEmail of listeners)
       await link.publish(topics.clientState.build({ userEmail, deviceUuid }), payload);
+  };
+  const work = () => {
+    for (const deviceUuid of due) {
+      if (running >= AT_ONCE) return;
+      due.delete(deviceUuid);
+      running += 1;
+      push(deviceUuid)
+        .catch((error: Error) =>
+          log.debug({ deviceUuid, error: error.message }, 'a state was not pushed to apps'),
+        )
+        .finally(() => {
+          running -= 1;
+          if (!closed) work();
+        });
+    }
   };
   const changed = (deviceUuid: string) => {
     if (!asked.has(deviceUuid)) return;
@@ -65,17 +103,21 @@ export async function pushStateToApps(options: {
       if (again) changed(deviceUuid);
     }, everyMs);
     timers.add(timer);
-    push(deviceUuid).catch((error: Error) =>
-      log.debug({ deviceUuid, error: error.message }, 'a state was not pushed to apps'),
-    );
+    due.add(deviceUuid);
+    work();
   };
   const ask = (topic: string) => {
     const request = topics.requestState.parse(topic);
     if (request === undefined) return;
     const { deviceUuid, userEmail } = request;
     const listening = asked.get(deviceUuid) ?? new Map<string, number>();
-    // Names of devices that do not exist, or are foreign, are forgotten at the first push.
-    if (listening.size >= MOST_VIEWERS || (listening.size === 0 && asked.size >= MOST_DEVICES)) return;
+    if (!listening.has(userEmail)) {
+      const already = askedBy.get(userEmail) ?? 0;
+      if (listening.size >= MOST_VIEWERS || already >= MOST_OF_A_USER) return;
+      if (listening.size === 0 && asked.size >= MOST_DEVICES) return;
+      askedBy.set(userEmail, already + 1);
+      unchecked.add(deviceUuid);
+    }
     asked.set(deviceUuid, listening.set(userEmail, clock.now() + HEARS_MS));
     changed(deviceUuid);
   };
@@ -85,7 +127,6 @@ export async function pushStateToApps(options: {
     for (const deviceUuid of asked.keys()) changed(deviceUuid);
   }, REFRESH_MS);
   let unsubscribe: Unsubscribe | undefined;
-  let closed = false;
   // Not waited for: the API serves people also while the broker is away.
   link.subscribe([topics.requestState.filter()], ask, { group }).then(
     async (taken) => {

@@ -102,7 +102,8 @@ interface BucketRow {
   bucket: Date;
   component_id: number;
   metric_id: number;
-  n: number;
+  /** A number, or where it is a sum of sums its text. */
+  n: number | string;
   min: number;
   max: number;
   sum: number;
@@ -121,7 +122,7 @@ const toBucket = (row: BucketRow): SeriesRow => ({
   time: row.bucket,
   componentId: row.component_id,
   metricId: row.metric_id,
-  n: row.n,
+  n: Number(row.n),
   min: row.min,
   max: row.max,
   sum: row.sum,

@@ -18,6 +18,7 @@ async function world() {
   let hear: MessageHandler = () => undefined;
   let changed: (deviceUuid: string) => void = () => undefined;
   let made = 0;
+  const looks = { all: 0, now: 0, most: 0 };
   close = await pushStateToApps({
     link: {
       publish: async (topic, payload) =>
@@ -40,7 +41,14 @@ async function world() {
         return () => undefined;
       },
     },
-    viewersOf: async () => viewers,
+    async viewersOf() {
+      looks.all += 1;
+      looks.now += 1;
+      looks.most = Math.max(looks.most, looks.now);
+      await new Promise((next) => setImmediate(next));
+      looks.now -= 1;
+      return viewers;
+    },
     clock,
     log: silentLogger,
     group: 'api-secret',
@@ -54,6 +62,7 @@ async function world() {
     groups,
     deviceUuid,
     documents: () => made,
+    looks,
     ask: (userEmail: string, of = deviceUuid) =>
       hear(topics.requestState.build({ userEmail, deviceUuid: of }), new Uint8Array()),
     hear: (topic: string) => hear(topic, new Uint8Array()),
@@ -87,6 +96,18 @@ describe('state for apps', () => {
     change();
     await settle();
     expect(pushed).toHaveLength(1);
+  });
+
+  it('of 5,000 devices that are not his is not made for who asks, and the database is asked little by little', async () => {
+    const { ask, looks, documents, pushed } = await world();
+    for (let i = 0; i < 5_000; i++) ask('eve@example.org', randomUUID());
+    ask('ada@example.org');
+    await until(() => pushed.length === 1, 'the answer to somebody else');
+    expect(looks.most).toBeLessThanOrEqual(8);
+    expect(looks.all).toBeLessThanOrEqual(1_002);
+    expect(documents()).toBe(1);
+    ask('ada@example.org', randomUUID());
+    await until(() => pushed.length === 2, 'another answer');
   });
 
   it('is pushed at each change, but one document a device and second, the newest last', async () => {
