@@ -5,8 +5,15 @@ import { closeSync, openSync } from 'node:fs';
 /** Ends a child that outlives the parent by SIGKILL of the parent; part of util-linux on every Debian. */
 const dieWithParent = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** Of this process's own options only the one that finds the sources. */
-const nodeOptions = process.execArgv.filter((option) => option.startsWith('--conditions='));
+/** Of this process's own options only the one that finds the sources, in whichever of its forms it was given. */
+const fromSources = '@ares/source';
+const nodeOptions = process.execArgv.some(
+  (option, i) =>
+    option === `--conditions=${fromSources}` ||
+    (option === fromSources && ['--conditions', '-C'].includes(process.execArgv[i - 1] ?? '')),
+)
+  ? [`--conditions=${fromSources}`]
+  : [];
 
 /** A child of its own process group: a Ctrl-C at the terminal reaches it only through its parent, in order. */
 export interface Child {
