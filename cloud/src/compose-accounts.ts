@@ -85,9 +85,13 @@ export async function startPostman(foundation: Foundation, stack: AsyncDisposabl
   stack.defer(() => postman.stop());
 }
 
-async function openMailer({ config }: Foundation): Promise<Mailer> {
+async function openMailer({ config, log }: Foundation): Promise<Mailer> {
   const { smtp, from = DEFAULT_FROM } = config.mail ?? {};
-  if (smtp === undefined) return openOutboxMailer({ dir: join(config.home, 'outbox'), from });
+  if (smtp === undefined) {
+    const dir = join(config.home, 'outbox');
+    log.warn({ dir }, 'there is no ARES_SMTP_URL: mails, codes for a new password too, only lie in a folder');
+    return openOutboxMailer({ dir, from });
+  }
   const { caFile, ...server } = smtp;
   if (caFile === undefined) return createSmtpMailer({ server, from });
   try {

@@ -22,6 +22,12 @@ export interface LimitConfig {
   readonly deviceTime: Limit;
   /** Commands, per user. */
   readonly sendCommand: Limit;
+  /** Mails to addresses that a user says are his, per user. */
+  readonly changeEmail: Limit;
+  /** Certificates of apps, per user: each is a signature, and a name that the broker learns. */
+  readonly appCertificate: Limit;
+  /** Answers that are kept for an Idempotency-Key, per user. */
+  readonly keptAnswer: Limit;
 }
 
 export const defaultLimits: LimitConfig = {
@@ -34,6 +40,9 @@ export const defaultLimits: LimitConfig = {
   claim: { points: 60, seconds: 600 },
   deviceTime: { points: 600, seconds: 60 },
   sendCommand: { points: 600, seconds: 60 },
+  changeEmail: { points: 10, seconds: 3_600 },
+  appCertificate: { points: 60, seconds: 600 },
+  keptAnswer: { points: 600, seconds: 60 },
 };
 
 type Key = (context: RequestContext) => string;
@@ -46,6 +55,8 @@ export interface RateLimits {
   admit(source: string): Promise<void>;
   /** When the request is understood, before its handler. @throws {ProblemError} TOO_MANY_REQUESTS, UNAVAILABLE */
   admitTo(route: RouteId, context: RequestContext): Promise<void>;
+  /** Before an answer is kept to be given again. @throws {ProblemError} TOO_MANY_REQUESTS */
+  admitKept(userId: number): Promise<void>;
 }
 
 /**
@@ -70,9 +81,16 @@ export function createRateLimits(config: LimitConfig, { limiter }: RateLimiters)
     deviceTime: { limiter: limiter('device-time', config.deviceTime, 'countHere'), key: bySource },
     sendCommand: commands,
     changeWifi: commands,
+    changeEmail: { limiter: limiter('change-email', config.changeEmail, 'refuse'), key: byUser },
+    appCertificate: {
+      limiter: limiter('app-certificate', config.appCertificate, 'countHere'),
+      key: byUser,
+    },
   };
+  const kept = limiter('kept-answer', config.keptAnswer, 'countHere');
   return {
     admit: (source) => everything.consume(source),
+    admitKept: (userId) => kept.consume(String(userId)),
     async admitTo(route, context) {
       const limit = routes[route];
       if (limit !== undefined) await limit.limiter.consume(limit.key(context));

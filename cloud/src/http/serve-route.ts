@@ -84,7 +84,7 @@ export async function serveRoute(
   if (success === 'event-stream' || format !== 'json')
     countStream(ctx, parts.streams, grant.caller?.userId ?? 0);
   if (success === 'event-stream' || format !== 'json') endWithSession(request, grant.caller, parts);
-  const result = await handleOnce(ctx, route, context, handler, parts.idempotency);
+  const result = await handleOnce(ctx, route, context, handler, parts);
   ctx.status = Number(result.status);
   ctx.set('cache-control', 'no-store');
   if ('stream' in result) {
@@ -105,13 +105,14 @@ async function handleOnce(
   route: Route,
   context: RequestContext,
   handler: Handler,
-  idempotency: Idempotency | undefined,
+  { idempotency, limits }: ServeParts,
 ): Promise<Answer<Route>> {
   const key = ctx.get('idempotency-key');
   if (key === '' || route.method !== 'POST') return handler(context);
   const caller = context.caller as Caller | undefined;
   if (idempotency === undefined || caller === undefined)
     throw new ProblemError('INVALID_REQUEST', 'This request takes no Idempotency-Key: leave it out.');
+  await limits.admitKept(caller.userId);
   const { params, query, body } = context;
   const asked = [route.id, params, query, body];
   const { repeated, ...answer } = await idempotency.once(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -203,6 +204,36 @@ describe('answers', () => {
     const { requestId } = JSON.parse(body) as { requestId: string };
     expect(answer.headers.get('x-request-id')).toBe(requestId);
     expect(logged.filter((line) => line.includes(requestId)).join()).toContain('canary-internal-detail');
+  });
+
+  it('API-06 say 429 to a user who has mails sent to many addresses, or has certificates made', async () => {
+    const two = { points: 2, seconds: 60 };
+    const limited = await httpWorld({ limits: { changeEmail: two, appCertificate: two } });
+    const [one, other] = [await limited.person(), await limited.person()];
+    const change = (by: typeof one) =>
+      by.client.changeEmail({
+        body: { email: `${randomUUID()}@example.org`, password: 'correct horse battery' },
+      });
+    const certificate = (by: typeof one) => by.client.appCertificate({ body: { csr: 'AAAA' } });
+    const codes = async (ask: (by: typeof one) => Promise<unknown>) => {
+      const found = [];
+      for (const by of [one, one, one, other])
+        found.push(
+          await ask(by).then(
+            () => 'done',
+            (error: { code: string }) => error.code,
+          ),
+        );
+      return found;
+    };
+    expect(await codes(change)).toEqual(['done', 'done', 'TOO_MANY_REQUESTS', 'done']);
+    expect((await codes(certificate)).map((code) => code === 'TOO_MANY_REQUESTS')).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ]);
+    await limited.close();
   });
 
   it('API-04 say 429 and when to come back, to one address only', async () => {

@@ -17,6 +17,7 @@ import { type ListenerTimes, listenPublic } from '../../src/http/listener.ts';
 import { createPolicies } from '../../src/http/policies.ts';
 import { createRateLimits, defaultLimits, type LimitConfig } from '../../src/http/rate-limits.ts';
 import { serviceRoutes } from '../../src/http/service-routes.ts';
+import { createIdempotency } from '../../src/idempotency/service.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { type AccountsOptions, createAccountsWorld } from './accounts-world.ts';
 import { useCloudDatabase } from './database.ts';
@@ -100,6 +101,7 @@ export async function httpWorld(
     clock,
     closing: closing.signal,
     sessions: sessionWatch,
+    idempotency: createIdempotency({ database, secrets, clock }),
     ...(options.trustedProxies && { trustedProxies: options.trustedProxies }),
   });
   const listener = await listenPublic(app, { host: '127.0.0.1', port: 0 }, closing, options.times);

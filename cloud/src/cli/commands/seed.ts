@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProblemError } from '@ares/protocol';
 import type { Command } from 'commander';
@@ -22,6 +22,9 @@ export function seedCommand(program: Command, context: CliContext): void {
       for (const [name, number] of Object.entries({ users, devices }))
         if (!Number.isInteger(number) || number < 0 || number > MOST)
           throw new CliError(`--${name} takes a whole number from 0 to ${MOST}.`);
+      const file = join(context.home, 'seed.json');
+      // Their passwords are nowhere else. Looked at first: whoever is made must be written down.
+      const before = await madeBefore(file);
       const { client } = await context.signIn('administrator');
       const people: { email: string; password: string | null; what: string }[] = [];
       for (let n = 1; n <= users; n += 1) {
@@ -46,8 +49,8 @@ export function seedCommand(program: Command, context: CliContext): void {
         made.push({ device: device.deviceUuid, serial: device.cpuSerial });
       }
       const fresh = people.filter(({ password }) => password !== null);
-      const file = join(context.home, 'seed.json');
-      if (fresh.length > 0) await writeFile(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600 });
+      if (fresh.length > 0)
+        await writeFile(file, `${JSON.stringify([...before, ...fresh], null, 2)}\n`, { mode: 0o600 });
       if (context.json())
         return printJson({ users: people.map(({ email, what }) => ({ email, what })), devices: made });
       printRows(
@@ -57,4 +60,16 @@ export function seedCommand(program: Command, context: CliContext): void {
       printRows(made, 'No devices.');
       if (fresh.length > 0) console.log(`Their passwords: ${file}`);
     });
+}
+
+/** @throws {CliError} when the file holds something else */
+async function madeBefore(file: string): Promise<unknown[]> {
+  try {
+    const before: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (Array.isArray(before)) return before;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new CliError(`${file} holds no list of users: move it elsewhere and seed again.`);
 }
