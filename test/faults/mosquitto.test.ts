@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { agent, eventually, temporaryHome } from '../support/ares-process.ts';
+import { outboxIsEmpty, statusTextOf } from '../support/agent-outbox.ts';
+import { eventually, temporaryHome } from '../support/ares-process.ts';
 import { burstDefinition } from '../support/burst.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type ClaimedDevice, claimWith } from '../support/fault-device.ts';
@@ -79,21 +80,8 @@ describe.skipIf(!hasMosquitto())('while readings flow by Mosquitto', () => {
   });
 });
 
-type Pi = { readonly stateDir: string; readonly boardDir: string };
-
-async function statusOf(pi: Pi): Promise<string> {
-  const where = ['--state-dir', pi.stateDir, '--simulate-board', pi.boardDir];
-  // An agent that was just started says that it cannot tell yet.
-  return agent('status', ...where, '--json').catch(() => '{}');
-}
-
-async function outboxIsEmpty(pi: Pi): Promise<boolean> {
-  const { session } = JSON.parse(await statusOf(pi)) as { session?: { outbox: { rows: number } } | null };
-  return session?.outbox.rows === 0;
-}
-
-async function isRefused(pi: Pi): Promise<boolean> {
-  const { session, state } = JSON.parse(await statusOf(pi)) as {
+async function isRefused(pi: ClaimedDevice['pi']): Promise<boolean> {
+  const { session, state } = JSON.parse(await statusTextOf(pi)) as {
     session?: { connection: { state: string } } | null;
     state?: string;
   };

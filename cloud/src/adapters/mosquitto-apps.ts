@@ -13,7 +13,10 @@ export interface MosquittoApps {
 }
 
 const ROLE = 'apps of ';
-const AT_ONCE = 40;
+/** Bytes of commands that go together; the broker takes no packet of more than 67,584. */
+const AT_ONCE_BYTES = 32_768;
+/** What the way to the broker adds to each. */
+const ADDED_BYTES = 64;
 
 export function createMosquittoApps(control: MosquittoControl): MosquittoApps {
   /** Role of each client; absent when it is not known what the broker has. */
@@ -57,8 +60,8 @@ export function createMosquittoApps(control: MosquittoControl): MosquittoApps {
           .filter((role) => !needed.has(role))
           .map((rolename) => ({ command: 'deleteRole', rolename })),
       ];
-      for (let i = 0; i < commands.length; i += AT_ONCE) {
-        const answers = await control.run(...commands.slice(i, i + AT_ONCE));
+      for (const together of inPackets(commands)) {
+        const answers = await control.run(...together);
         const failed = answers.find(({ error }) => error !== undefined);
         // What is there is read anew the next time.
         if (failed !== undefined) throw new Error(`Mosquitto did not do ${failed.command}: ${failed.error}`);
@@ -85,6 +88,21 @@ function createRole(rolename: string, userEmail: string): ControlCommand {
       ...subscribe.map((topic) => acl('publishClientReceive', topic)),
     ],
   };
+}
+
+function* inPackets(commands: readonly ControlCommand[]): Generator<readonly ControlCommand[]> {
+  let packet: ControlCommand[] = [];
+  let bytes = 0;
+  for (const command of commands) {
+    const size = Buffer.byteLength(JSON.stringify(command)) + ADDED_BYTES;
+    if (packet.length > 0 && bytes + size > AT_ONCE_BYTES) {
+      yield packet;
+      [packet, bytes] = [[], 0];
+    }
+    packet.push(command);
+    bytes += size;
+  }
+  if (packet.length > 0) yield packet;
 }
 
 const isOurs = (role: string): boolean => role.startsWith(ROLE);

@@ -8,6 +8,8 @@ const SHARDS = 16;
 const INDEX_EVERY_MS = 5_000;
 /** Longer than anybody reads the tables for one device. */
 const MARK_MS = 120_000;
+/** Devices in one command: a function takes no unlimited number of arguments, and Redis serves nobody meanwhile. */
+const EXPECT_AT_ONCE = 1_000;
 
 /**
  * Live state in Redis. One device's entry lies under one hash tag, and each step on it is one script; the index of
@@ -127,7 +129,10 @@ export function createRedisStateStore(options: {
       connection.run(async (client) => {
         const byShard = Map.groupBy(online, ([deviceUuid]) => seenKeyOf(deviceUuid));
         for (const [key, devices] of byShard)
-          await client.zadd(key, 'NX', ...devices.flatMap(([deviceUuid, at]) => [at, deviceUuid]));
+          for (let i = 0; i < devices.length; i += EXPECT_AT_ONCE) {
+            const some = devices.slice(i, i + EXPECT_AT_ONCE);
+            await client.zadd(key, 'NX', ...some.flatMap(([deviceUuid, at]) => [at, deviceUuid]));
+          }
       }),
     leadsSweep: (holdMs) =>
       connection.run(async (client) => (await client.aresLease(sweepKey, me, holdMs)) === 1),

@@ -26,13 +26,14 @@ export function housekeepingJobs(ports: {
   ];
 }
 
-/** Removes claims, challenges, tokens, keys of those, and counted tries that ended before the time. */
+/** Removes claims, challenges, tokens, certificates of apps, keys of those, and counted tries that ended before the time. */
 export async function removeExpired(queries: Queries, before: Date): Promise<void> {
   await queries.deleteFrom('claims').where('expires_at', '<', before).execute();
   await queries.deleteFrom('challenges').where('expires_at', '<', before).execute();
   await queries.deleteFrom('recovery_tokens').where('expires_at', '<', before).execute();
   await queries.deleteFrom('claim_attempts').where('at', '<', before).execute();
   await queries.deleteFrom('recovery_failures').where('at', '<', before).execute();
+  await queries.deleteFrom('app_certificates').where('not_after', '<', before).execute();
   await removeExpiredTokens(queries, before);
   await removeExpiredAccess(queries, before);
 }

@@ -111,7 +111,27 @@ describe('what has expired', () => {
       .insertInto('challenges')
       .values([challenge(new Date(1_000)), challenge(new Date(3_000))])
       .execute();
+    const user = { email: 'ada@example.org', password_hash: 'x' };
+    const { id } = await database.db
+      .insertInto('users')
+      .values(user)
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const certificate = (serial: string, notAfter: Date) => ({
+      app_uuid: randomUUID(),
+      user_id: id,
+      serial,
+      created_at: new Date(500),
+      not_after: notAfter,
+    });
+    await database.db
+      .insertInto('app_certificates')
+      .values([certificate('old', new Date(1_000)), certificate('new', new Date(3_000))])
+      .execute();
     await removeExpired(database.db, new Date(2_000));
+    expect(await database.db.selectFrom('app_certificates').select('serial').execute()).toEqual([
+      { serial: 'new' },
+    ]);
     const left = await database.db.selectFrom('challenges').select('expires_at').execute();
     expect(left).toEqual([{ expires_at: new Date(3_000) }]);
   });
