@@ -22,11 +22,12 @@ const statements = [
   `create trigger users_take_shares after insert or update of email, email_verified_at on users
     for each row when (new.email_verified_at is not null) execute function take_shares()`,
   `create trigger shares_are_taken after insert on shares for each row execute function take_shares()`,
-  // Nothing that was shared with a person outlives his account, his address least of all.
+  // Nothing that was shared with a person outlives his account, his address least of all. An address that he never
+  // showed to be his is somebody else's.
   `create function drop_shares() returns trigger language plpgsql as $$
     begin
       delete from shares s using assignment_viewers v where v.share_id = s.id and v.user_id = new.id;
-      delete from shares where email = old.email;
+      delete from shares where email = old.email and old.email_verified_at is not null;
       delete from assignment_viewers where user_id = new.id;
       return new;
     end $$`,

@@ -75,6 +75,34 @@ describe('deleting an account', () => {
     }
   });
 
+  it('leaves nobody a view of the time when the device was his, and no address of whom he shared it with', async () => {
+    const [person, viewer] = [await world.person(), await world.person()];
+    const { deviceUuid, assignmentId } = await world.device(person);
+    await person.client.shareDevice({ params: { id: deviceUuid }, body: { email: viewer.email } });
+    await person.client.shareDevice({ params: { id: deviceUuid }, body: { email: 'later@example.org' } });
+    expect(await world.devices.historyAccessOf(viewer.caller, deviceUuid)).toBeDefined();
+    await remove(person.accessToken);
+    expect(await world.devices.historyAccessOf(viewer.caller, deviceUuid)).toBeUndefined();
+    const shares = await world.database.db
+      .selectFrom('shares')
+      .where('assignment_id', '=', assignmentId!)
+      .selectAll()
+      .execute();
+    expect(shares).toEqual([]);
+  });
+
+  it('keeps what is shared with an address that he never showed to be his', async () => {
+    const { client } = await world.person();
+    const owner = await world.person();
+    const device = await world.device(owner);
+    const email = 'somebody@example.org';
+    await owner.client.shareDevice({ params: { id: device.deviceUuid }, body: { email } });
+    const { accessToken } = await client.register({ body: { email, password: PASSWORD } });
+    expect((await remove(accessToken)).status).toBe(204);
+    const { items } = await owner.client.listViewers({ params: { id: device.deviceUuid } });
+    expect(items.map((one) => one.email)).toEqual([email]);
+  });
+
   it('keeps the audit log, which names the account by its number only', async () => {
     const person = await world.person();
     await remove(person.accessToken);
