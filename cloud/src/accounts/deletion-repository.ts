@@ -62,23 +62,16 @@ export const deletionRepository = {
     await trx.deleteFrom('sessions').where('user_id', '=', userId).execute();
     await trx.deleteFrom('assignment_viewers').where('user_id', '=', userId).execute();
     // Whom he shared with: their addresses, and their view of the time that was his.
-    for (const table of ['assignment_viewers', 'shares'] as const) {
-      await trx
-        .deleteFrom(table)
-        .where('assignment_id', 'in', (from) =>
-          from.selectFrom('assignments').select('id').where('user_id', '=', userId),
-        )
-        .execute();
-    }
+    const his = trx.selectFrom('assignments').select('id').where('user_id', '=', userId);
+    await trx.deleteFrom('assignment_viewers').where('assignment_id', 'in', his).execute();
+    await trx.deleteFrom('shares').where('assignment_id', 'in', his).execute();
     await trx.deleteFrom('idempotency_keys').where('user_id', '=', userId).execute();
     await trx.deleteFrom('claims').where('user_id', '=', userId).execute();
     await trx.deleteFrom('claim_attempts').where('user_id', '=', userId).execute();
     await trx
       .updateTable('attached_components')
       .set({ name: null })
-      .where('assignment_id', 'in', (from) =>
-        from.selectFrom('assignments').select('id').where('user_id', '=', userId),
-      )
+      .where('assignment_id', 'in', his)
       .where('name', 'is not', null)
       .execute();
     return true;
