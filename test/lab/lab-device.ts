@@ -9,6 +9,9 @@ import { askAgentStatus } from './agent-status.ts';
 import { becomeBoard, raspberryPi4 } from './board.ts';
 import { GUEST_SHARE, type Vm } from './vm.ts';
 
+/** One device comes back at once; a fleet is spread over half a minute. */
+export const BRISK = { operating: { reconnectSpreadMs: 500 } };
+
 /** The installed agent of a guest, known to a cloud. */
 export interface LabDevice {
   readonly deviceUuid: string;
@@ -32,11 +35,14 @@ export async function makeDevice(
   settings: object = {},
 ): Promise<LabDevice> {
   writeFileSync(join(vm.share, 'trust.json'), JSON.stringify(cloud.trust));
-  const config = { radioSocket: '/run/ares-agent-radio.sock', ...settings };
+  const config = { radioSocket: '/run/ares-agent-radio.sock', ...BRISK, ...settings };
   writeFileSync(join(vm.share, 'config.json'), JSON.stringify(config));
   // All machines of the lab have the identity of their snapshot; this one becomes a device of its own.
   await becomeBoard(vm, { ...raspberryPi4, serial: `10000000${randomBytes(4).toString('hex')}` });
   await vm.sh(`
+    mkdir -p /run/systemd/system/ares-agent.service.d
+    printf '[Service]\\nRestartSec=1\\n' >/run/systemd/system/ares-agent.service.d/brisk.conf
+    systemctl daemon-reload
     systemctl stop ares-agent
     find /var/lib/ares-agent -mindepth 1 -delete
     cp ${GUEST_SHARE}/config.json /etc/ares-agent/config.json`);

@@ -10,6 +10,16 @@ import { Vm } from './vm.ts';
 
 /** What the machine of a Pi's own architecture shows, at ten times the price: what depends on the architecture. */
 const CASES_OF_ARM64 = ['00-boot', '01-onboarding', '04-gpio', '06-service'];
+/** What CI runs with every change: outputs, onboarding and package; not what waits for minutes. See README.md. */
+const QUICK_CASES = [
+  '00-boot',
+  '01-onboarding',
+  '02-interrupted',
+  '04-gpio',
+  '06-service',
+  '07-volatile-disk',
+  '09-readme',
+];
 
 const { architecture, words } = withoutArchitecture(process.argv.slice(2));
 const [verb, ...args] = words;
@@ -26,7 +36,7 @@ if (missing.length > 0) {
   process.exitCode = await shell(args);
 } else {
   console.error(
-    '[--arch amd64|arm64] run [what Vitest takes] | build | shell [--installed] [--cold] "SCRIPT"',
+    '[--arch amd64|arm64] run [--quick] [what Vitest takes] | build | shell [--installed] [--cold] "SCRIPT"',
   );
   process.exitCode = 2;
 }
@@ -41,8 +51,10 @@ function withoutArchitecture(given: readonly string[]) {
   };
 }
 
-async function runCases(more: readonly string[]): Promise<number> {
-  const chosen = architecture === 'arm64' && more.length === 0 ? CASES_OF_ARM64 : more;
+async function runCases(given: readonly string[]): Promise<number> {
+  const more = given.filter((word) => word !== '--quick');
+  const cases = architecture === 'arm64' ? CASES_OF_ARM64 : more.length < given.length ? QUICK_CASES : [];
+  const chosen = more.some((word) => !word.startsWith('-')) ? more : [...cases, ...more];
   const vitest = spawn(
     process.execPath,
     [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'lab', ...chosen],

@@ -22,11 +22,6 @@ beforeAll(async () => {
   cloud = await startBenchCloud({ home: join(home.path, 'cloud-home') });
   vm = await Vm.start(machine, { ports: [cloud.devicePort, cloud.mqttPort] });
   phone = await connectPhone(vm);
-  // It is killed again and again.
-  await vm.sh(`
-    mkdir -p /run/systemd/system/ares-agent.service.d
-    printf '[Service]\\nRestartSec=1\\n' >/run/systemd/system/ares-agent.service.d/soon.conf
-    systemctl daemon-reload`);
   device = await makeDevice(vm, cloud, { wifi: 'none' });
   await device.reaches('UNPROVISIONED');
 });

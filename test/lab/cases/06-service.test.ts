@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { makeGpioChip } from '../gpio-sim.ts';
 import { installLog } from '../layers/installed.ts';
-import { GUEST_SHARE, Vm } from '../vm.ts';
+import { Vm } from '../vm.ts';
 
 const deb = inject('labPackage');
 const machine = inject('labInstalled');
-const LATER = `${GUEST_SHARE}/later.deb`;
+const LATER = '/root/later.deb';
 
 describe.skipIf(machine === null)('the package, from apt to purge (skipped with ARES_DEB=none)', () => {
   let vm: Vm;
@@ -161,7 +161,8 @@ END
 
   it('is upgraded by a later version: stopped first, the same device afterwards, running', async () => {
     const before = { identity: await identity(), pid: await show('MainPID') };
-    laterVersion(deb!, work, join(vm.share, 'later.deb'));
+    // Not from the shared folder: dpkg reads in small pieces, each of which is a question to the host.
+    await vm.copyIn(laterVersion(deb!, work), LATER);
     await vm.sh(`dpkg -i ${LATER}`, { timeoutMs: 300_000 });
     await isRunning();
     expect(await vm.sh('dpkg -s ares-agent')).toContain('Version: 99.0.0');
@@ -203,7 +204,7 @@ END
 });
 
 /** The same package with a higher version number, its files not packed: an emulated machine unpacks them slowly. */
-function laterVersion(file: string, work: string, later: string): void {
+function laterVersion(file: string, work: string): string {
   const run = (script: string) => execFileSync('sh', ['-ec', script], { cwd: work });
   run(`
     ar x '${file}'
@@ -211,5 +212,6 @@ function laterVersion(file: string, work: string, later: string): void {
     sed -i 's/^Version:.*/Version: 99.0.0/' control/control
     tar -cJf control.tar.xz -C control .
     xz -d data.tar.xz
-    ar rc '${later}' debian-binary control.tar.xz data.tar`);
+    ar rc later.deb debian-binary control.tar.xz data.tar`);
+  return join(work, 'later.deb');
 }

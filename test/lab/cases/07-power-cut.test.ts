@@ -6,6 +6,8 @@ import { makePowerCutRig, type PowerCutRig, type Stored } from '../power-cut-rig
 
 /** Power cuts; more on demand, as each takes the machine half a minute. */
 const CUTS = Number(process.env['ARES_POWER_CUTS'] ?? (process.env['ARES_LAB'] === 'long' ? 20 : 3));
+/** A cut takes half a minute on an idle machine. */
+const PATIENCE_MS = 180_000;
 /** Connected, identified, claimed, and two of each of the eight steps of the device. */
 const PAIRING_EVENTS = 19;
 const random = seededRandom();
@@ -84,7 +86,8 @@ describe(`a device whose plug is pulled at ${CUTS + 2} random moments, on a disk
     id = await rig.register(registration);
   });
 
-  it('BLE-11 FSP-02 FSP-08 always comes back whole: claimable or provisioned, with all it had promised', async () => {
+  const timeout = (CUTS + 2) * PATIENCE_MS;
+  it('BLE-11 FSP-02 FSP-08 comes back whole each time, with all it had promised', { timeout }, async () => {
     const outcomes: string[] = [];
     for (let cut = 0; cut < CUTS; cut++) {
       const phase = (['provisioning', 'running', 'resetting'] as const)[cut % 3];
