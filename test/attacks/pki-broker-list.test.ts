@@ -143,6 +143,40 @@ describe.skipIf(!hasMosquitto())('PKI-02 a revocation list for Mosquitto', () =>
     expect(alarms()).toEqual([]);
   });
 
+  it('comes into force at a broker that had read the one before and could not be told yet', async () => {
+    const { server, folder } = await start();
+    const revoked = await world.issue();
+    await publish();
+    // As in the moment of a start when the files are read and the process id is not written.
+    const pidFile = join(folder, 'mosquitto.pid');
+    const pid = await readFile(pidFile, 'utf8');
+    await rm(pidFile);
+    await world.setCrls(await world.crls([{ serial: revoked.serial, at: new Date() }]));
+    await writeFile(pidFile, pid);
+    const isKeptOut = () =>
+      world.connect(revoked).then(
+        () => false,
+        () => true,
+      );
+    await until(isKeptOut, 'the list to be in force', 20_000);
+    expect(alarms()).toEqual([]);
+    expect(isRunning(server.pid()!)).toBe(true);
+  });
+
+  it('is not asked for at a broker that came back while the next one is made', async () => {
+    const { server } = await start();
+    await publish();
+    await server.kill();
+    await publish();
+    const pid = await server.start().then(() => server.pid()!);
+    // Draws the canaries of the next list; the one in force names those before.
+    const next = await world.crls();
+    await until(() => world.mosquitto!.broker.connected(), 'the broker to be back');
+    await world.setCrls(next);
+    expect(alarms()).toEqual([]);
+    expect(isRunning(pid)).toBe(true);
+  });
+
   it('PKI-01 keeps out a device that came back before the list was in force', async () => {
     await start();
     const device = await world.issue();

@@ -56,6 +56,8 @@ export function createMosquittoPublisher(options: {
 }): MosquittoPublisher {
   const { folder, target, issueCanary, clock, security, log, provedWithinMs = 3_000 } = options;
   let pair: Pair | undefined;
+  /** Whose list lies in the files: canaries for the next one may have been drawn already. */
+  let written: Pair | undefined;
   let proved: { readonly files: ReloadedFiles; readonly pair: Pair } | undefined;
   let unproved = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -107,6 +109,7 @@ export function createMosquittoPublisher(options: {
       throw new PublicationFailed(failed);
     }
     await writeReloaded(folder, proved.files);
+    written = proved.pair;
     await reload();
     const before = await prove(proved.pair);
     if (before !== 'proved' && before !== 'away') await endBroker(`${before}, also with the previous files`);
@@ -133,13 +136,16 @@ export function createMosquittoPublisher(options: {
         if (current === undefined) throw new Error('Canaries are drawn before a list is made.');
         await checkBrokerTls(tls, { now: clock.now(), mustName: [current.revoked.serial] });
         await writeReloaded(folder, files);
+        written = current;
         if (await reload()) await confirm(files, current);
         else unproved = true;
       }),
     proveAgain: () =>
       inTurn(async () => {
-        if (!unproved || pair === undefined) return;
-        await confirm(await readReloaded(folder), pair);
+        if (!unproved || written === undefined) return;
+        // It may have read its files before they were replaced, when it had not written yet whom to tell.
+        await reload();
+        await confirm(await readReloaded(folder), written);
       }),
   };
 }
