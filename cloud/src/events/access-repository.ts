@@ -18,6 +18,19 @@ export function createAccessRepository({ db }: Pick<CloudDatabase, 'db'>) {
       return rows.map(({ deviceUuid }) => deviceUuid);
     },
 
+    /** Which of these users are administrators now. */
+    async adminsAmong(userIds: readonly number[]): Promise<ReadonlySet<number>> {
+      if (userIds.length === 0) return new Set();
+      const rows = await db
+        .selectFrom('user_roles as held')
+        .innerJoin('roles as r', 'r.id', 'held.role_id')
+        .where('held.user_id', 'in', userIds)
+        .where('r.name', 'in', ['prime_admin', 'general_admin'])
+        .select('held.user_id as userId')
+        .execute();
+      return new Set(rows.map(({ userId }) => userId));
+    },
+
     /** Users who own the device or may see it. */
     async usersOf(deviceUuid: string): Promise<ReadonlySet<number>> {
       const rows = await db

@@ -10,7 +10,10 @@ import { createLatestQueue, type LatestQueue } from './latest-queue.ts';
  * the reader may not see the device any more.
  */
 export interface EventStreams {
-  /** One device; ends when the right on it ends. `asAdmin` is for administrators, who need no assignment. */
+  /**
+   * One device; ends when the right on it ends. `asAdmin` is for administrators, who need no assignment as long as
+   * they are some.
+   */
   device(deviceUuid: string, userId: number, asAdmin: boolean): Promise<AsyncIterable<string>>;
   /** All devices that the user owns or may see, those included that come later. */
   user(userId: number): Promise<AsyncIterable<string>>;
@@ -108,11 +111,14 @@ export function createEventStreams(options: {
     }
   };
   const recheckAll = async (): Promise<void> => {
+    const looked = [...streams];
     const byUser = new Map<number, Set<string>>();
-    for (const { userId } of streams)
+    for (const { userId } of looked)
       if (!byUser.has(userId)) byUser.set(userId, new Set(await access.devicesOf(userId)));
-    for (const stream of streams) {
-      if (stream.asAdmin) continue;
+    const asAdmins = looked.filter(({ asAdmin }) => asAdmin).map(({ userId }) => userId);
+    const admins = await access.adminsAmong([...new Set(asAdmins)]);
+    for (const stream of looked) {
+      if (!streams.has(stream) || (stream.asAdmin && admins.has(stream.userId))) continue;
       const mine = byUser.get(stream.userId);
       if (mine === undefined) continue;
       for (const [deviceUuid, set] of [...watchers])

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { accountRepository } from '../../src/accounts/repository.ts';
 import { createAccessRepository } from '../../src/events/access-repository.ts';
 import { createEventStreams, type EventStreams } from '../../src/events/streams.ts';
 import { type LiveWorld, liveWorld } from '../support/live-world.ts';
@@ -93,7 +94,9 @@ describe('a stream of live state', () => {
     const second = await world.newDevice({ user: device.user });
     const one = read(await streams.device(device.deviceUuid, device.user.id, false));
     const all = read(await streams.user(device.user.id));
-    const admin = read(await streams.device(device.deviceUuid, 999, true));
+    const adminId = (await world.newUser()).id;
+    await accountRepository.addRoles(world.database.db, adminId, ['general_admin']);
+    const admin = read(await streams.device(device.deviceUuid, adminId, true));
     await until(() => all.frames.length >= 2 && admin.frames.length >= 1, 'the first documents');
     await endAssignment(device.deviceUuid, device.deviceId);
     // At once by the notice, not only by the look every four seconds.
@@ -105,6 +108,20 @@ describe('a stream of live state', () => {
     await second.readings([second.reading(1)]);
     await until(() => all.frames.length > before, 'the other device');
     expect(all.frames.slice(before).every(({ data }) => data['deviceUuid'] === second.deviceUuid)).toBe(true);
+  });
+
+  it('ends within five seconds for an administrator who is none any more', async () => {
+    await open();
+    const device = await world.newDevice();
+    const [one, other] = [await world.newUser(), await world.newUser()];
+    for (const { id } of [one, other])
+      await accountRepository.addRoles(world.database.db, id, ['general_admin']);
+    const former = read(await streams.device(device.deviceUuid, one.id, true));
+    const still = read(await streams.device(device.deviceUuid, other.id, true));
+    await until(() => former.frames.length > 0 && still.frames.length > 0, 'the first documents');
+    await accountRepository.removeRole(world.database.db, one.id, 'general_admin');
+    await until(() => former.ended(), 'the end of the stream', 5_000);
+    expect(still.ended()).toBe(false);
   });
 
   it('ends by itself within five seconds when the notice was lost', async () => {
