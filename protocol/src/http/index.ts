@@ -1,8 +1,8 @@
 export { asyncApiDocument } from './asyncapi.ts';
 export { buildPath, type Client, createClient, type Fetch } from './client.ts';
 export { type Contract, contract, type RouteId } from './contract.ts';
-export { allItems } from './paging.ts';
 export { openApiDocument } from './openapi.ts';
+export { allItems } from './paging.ts';
 export { type Policy, policies, policyRule, type Role, roles } from './policies.ts';
 export { rolesDocument } from './roles-document.ts';
 export {
