@@ -5,7 +5,7 @@ const sources = { conditions: ['@ares/source'] };
 /** Tests that start brokers, databases and devices of their own. */
 const processes = { testTimeout: 120_000, hookTimeout: 120_000 };
 
-/** Virtual machines, one at a time: `npm run lab`. */
+/** Virtual machines, two at a time: `npm run lab`. */
 const lab =
   process.env['ARES_LAB'] === undefined
     ? []
@@ -16,7 +16,7 @@ const lab =
             name: 'lab',
             include: ['test/lab/cases/**/*.test.ts'],
             globalSetup: ['test/lab/global-setup.ts'],
-            maxWorkers: 1,
+            maxWorkers: 2,
             testTimeout: 600_000,
             hookTimeout: 600_000,
           },

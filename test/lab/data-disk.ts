@@ -12,7 +12,7 @@ const MEGABYTES = 48;
 export interface DataDisk {
   /** Attaches the disk to a machine and mounts it. Needed again after each start. */
   mount(vm: Vm, folder: string): Promise<void>;
-  /** Ends the machine as by a power cut. @returns how many written sectors were lost */
+  /** Ends the machine as by a power cut. @returns how many written pages were lost */
   pullPlug(vm: Vm, mode: 'drop' | 'shuffle', random: SeededRandom): Promise<number>;
   /** What e2fsck says of the file system as the last cut left it, its journal replayed. @throws when it is damaged */
   check(): Promise<string>;

@@ -122,7 +122,7 @@ export async function makePowerCutRig(
       await on().stop();
       vm = undefined;
       await disk.check();
-      console.log(`cut: ${lost} sectors lost`);
+      console.log(`cut: ${lost} pages lost`);
     },
     settled: async () => {
       let last: unknown;

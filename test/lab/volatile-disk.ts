@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { SeededRandom } from '../support/random.ts';
 
-const SECTOR = 512;
+/** What is written whole or not at all, as the pages of a memory card; a file system relies on it for its own blocks. */
+const PAGE = 4_096;
 
 /**
  * A disk with a cache that a power cut empties. What was written is there to be read, but only what was flushed
@@ -13,39 +14,39 @@ export interface VolatileDisk {
   write(offset: number, data: Uint8Array): void;
   flush(): void;
   /**
-   * The power fails. `drop` loses all sectors not flushed; `shuffle` loses each by a toss of a coin, as a disk
+   * The power fails. `drop` loses all pages not flushed; `shuffle` loses each by a toss of a coin, as a disk
    * writes its cache back in the order it likes.
    *
-   * @returns how many sectors were lost
+   * @returns how many pages were lost
    */
   cut(mode: 'drop' | 'shuffle', random: SeededRandom): number;
   /** Writes what survived to a file. */
   save(file: string): void;
 }
 
-/** @param image a file with the first content of the disk, a multiple of 512 bytes long */
+/** @param image a file with the first content of the disk, a multiple of 4096 bytes long */
 export function openVolatileDisk(image: string): VolatileDisk {
   const durable = readFileSync(image);
   const live = Buffer.from(durable);
   const dirty = new Set<number>();
-  const copy = (from: Buffer, to: Buffer, sector: number) =>
-    from.copy(to, sector * SECTOR, sector * SECTOR, (sector + 1) * SECTOR);
+  const copy = (from: Buffer, to: Buffer, page: number) =>
+    from.copy(to, page * PAGE, page * PAGE, (page + 1) * PAGE);
   return {
     bytes: live.length,
     read: (offset, length) => live.subarray(offset, offset + length),
     write: (offset, data) => {
       live.set(data, offset);
-      const last = Math.floor((offset + data.length - 1) / SECTOR);
-      for (let sector = Math.floor(offset / SECTOR); sector <= last; sector++) dirty.add(sector);
+      const last = Math.floor((offset + data.length - 1) / PAGE);
+      for (let page = Math.floor(offset / PAGE); page <= last; page++) dirty.add(page);
     },
     flush: () => {
-      for (const sector of dirty) copy(live, durable, sector);
+      for (const page of dirty) copy(live, durable, page);
       dirty.clear();
     },
     cut: (mode, random) => {
       let lost = 0;
-      for (const sector of dirty) {
-        if (mode === 'shuffle' && random.next() < 0.5) copy(live, durable, sector);
+      for (const page of dirty) {
+        if (mode === 'shuffle' && random.next() < 0.5) copy(live, durable, page);
         else lost += 1;
       }
       dirty.clear();
