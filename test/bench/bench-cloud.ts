@@ -12,6 +12,7 @@ import { type Child, startChild } from '../../cloud/src/demo/child.ts';
 import { eventually, freePort } from '../support/ares-process.ts';
 import { root } from '../support/repository.ts';
 import { staySignedIn } from '../support/signed-in.ts';
+import { startBenchServices } from './bench-services.ts';
 
 const cloudProgram = new URL('cloud/src/main.ts', `file://${root}`);
 
@@ -29,7 +30,7 @@ export interface BenchCloud {
   readonly trust: TrustFile;
   readonly database: pg.Pool;
   /** Process ids that the work of the cloud is done in. */
-  pids(): { readonly cloud: number; readonly database: number };
+  pids(): { readonly cloud: number; readonly database: number; readonly services: readonly number[] };
   /** What holds the secrets and signs certificates; the same files that the cloud uses. */
   openKeys(): Promise<CloudKeys>;
   /** Replaces the process of the cloud by another program that uses the same home and database. */
@@ -42,10 +43,14 @@ type CloudKeys = {
   readonly authority: Awaited<ReturnType<typeof openLocalCertificateAuthority>>;
 };
 
-/** @param options.profileDir where the process of the cloud writes a CPU profile when it ends */
+/**
+ * @param options.profileDir where the process of the cloud writes a CPU profile when it ends
+ * @param options.services with Mosquitto and Redis, instead of the broker and the state store that are built in
+ */
 export async function startBenchCloud(options: {
   readonly home: string;
   readonly profileDir?: string | undefined;
+  readonly services?: boolean;
 }): Promise<BenchCloud> {
   const { home, profileDir } = options;
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -53,7 +58,10 @@ export async function startBenchCloud(options: {
   const { connection } = server;
   const ports = { api: await freePort(), devices: await freePort(), mqtt: await freePort() };
   const url = `http://127.0.0.1:${ports.api}`;
+  const services =
+    options.services === true ? await startBenchServices({ home, mqttPort: ports.mqtt }) : undefined;
   const env = {
+    ...services?.env,
     ARES_HOME: home,
     PORT: String(ports.api),
     ARES_DEVICE_PORT: String(ports.devices),
@@ -73,9 +81,11 @@ export async function startBenchCloud(options: {
   const stop = async () => {
     await child.stop(6_000);
     await database.end();
+    await services?.stop();
     await server.stop();
   };
   try {
+    await services?.ready();
     await eventually(`the cloud answers (${logFile})`, async () => (await status(url)) === 200, 60_000);
     return {
       cloudHome: join(home, 'cloud'),
@@ -85,7 +95,11 @@ export async function startBenchCloud(options: {
       ...(await makeAccounts(url, database)),
       trust: await readTrustFile(join(home, 'cloud')),
       database,
-      pids: () => ({ cloud: child.process.pid!, database: server.pid }),
+      pids: () => ({
+        cloud: child.process.pid!,
+        database: server.pid,
+        services: services?.pids() ?? [],
+      }),
       openKeys: () => openKeys(join(home, 'cloud')),
       async replaceBy(program, args) {
         await child.stop(6_000);

@@ -11,6 +11,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   commands: async () => (await import('./sections/commands.ts')).commands,
   footprint: async () => (await import('./sections/footprint.ts')).footprint,
   provisioning: async () => (await import('./sections/provisioning.ts')).provisioning,
+  services: async () => (await import('./sections/services.ts')).services,
   'state-store': async () => (await import('./sections/state-store.ts')).stateStore,
 };
 

@@ -9,6 +9,7 @@ import { eventually, freePort } from './ares-process.ts';
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
+  pid(): number | undefined;
   /** SIGKILL; what it did not write to disk is lost, as after any crash. */
   kill(): Promise<void>;
   /** The same port and folder again; empty, unless `keep`. */
@@ -77,6 +78,7 @@ export async function startRedisServer(settings: readonly string[] = []): Promis
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    pid: () => child?.pid,
     start,
     kill: () => end('SIGKILL'),
     signal: (name) => void child?.kill(name),

@@ -5,8 +5,8 @@ import type { FleetOrder, FleetResult } from './fleet-plan.ts';
 
 /** A run whose readings are in the database, and what it cost. */
 export interface StoreRun extends FleetResult {
-  /** Seconds of processor time. */
-  readonly cpu: { readonly cloud: number; readonly database: number; readonly fleet: number };
+  /** Seconds of processor time; `services` are Mosquitto and Redis where the cloud uses them. */
+  readonly cpu: Readonly<Record<'cloud' | 'database' | 'services' | 'fleet', number>>;
 }
 
 /** @throws when an acknowledged reading is not in the database exactly once, or one was refused */
@@ -16,7 +16,11 @@ export async function storeReadings(cloud: BenchCloud, fleet: Fleet, order: Flee
   const before = await count();
   await fleet.prepare(order);
   const pids = cloud.pids();
-  const used = () => ({ cloud: cpuSecondsOf(pids.cloud), database: cpuSecondsOf(pids.database) });
+  const used = () => ({
+    cloud: cpuSecondsOf(pids.cloud),
+    database: cpuSecondsOf(pids.database),
+    services: pids.services.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
+  });
   const begin = used();
   const result = await fleet.run();
   const end = used();
@@ -30,6 +34,7 @@ export async function storeReadings(cloud: BenchCloud, fleet: Fleet, order: Flee
     cpu: {
       cloud: end.cloud - begin.cloud,
       database: end.database - begin.database,
+      services: end.services - begin.services,
       fleet: result.cpuSeconds,
     },
   };

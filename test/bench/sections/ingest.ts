@@ -4,21 +4,13 @@ import { type BenchCloud, startBenchCloud } from '../bench-cloud.ts';
 import { enrolFleet } from '../ingest/enrol.ts';
 import { type Fleet, startFleet } from '../ingest/fleet-handle.ts';
 import type { FleetPlan } from '../ingest/fleet-plan.ts';
+import { IN_FLIGHT, type Shape, shapes } from '../ingest/shapes.ts';
 import { type StoreRun, storeReadings } from '../ingest/store-run.ts';
 import { startVariant } from '../ingest/variant-handle.ts';
 import type { Figure, Section } from '../report.ts';
 import { median } from '../statistics.ts';
 
-/** Unacknowledged messages of all devices together: what 200 agents have under way at most. */
-const IN_FLIGHT = 800;
 const BARE_WITHIN_MS = 120_000;
-
-/** Messages of all devices together; fewer where each is a commit of its own. */
-const shapes = [
-  { name: 'ten readings a message', readingsPerMessage: 10, messages: 100_000, perCommit: 10_000 },
-  { name: 'one reading a message', readingsPerMessage: 1, messages: 200_000, perCommit: 20_000 },
-] as const;
-type Shape = (typeof shapes)[number];
 
 /** For the time of an answer when nothing is at its limit. */
 const paced = { readingsPerMessage: 10, messages: 10_000, messagesPerSecond: 1_000 };
