@@ -10,9 +10,11 @@ import type { Figure, Section, SectionContext } from '../report.ts';
 import { median, percentile } from '../statistics.ts';
 
 const ROUNDS = 5;
+/** On a machine that is busy with something else fewer rounds have to do. */
+const ROUNDS_WITHIN_MS = 60_000;
 /** Of all devices together, in each round. */
 const MESSAGES = 10_000;
-const COMMANDS = 300;
+const COMMANDS = 200;
 const stacks = ['built in', 'services'] as const;
 type Stack = (typeof stacks)[number];
 type ByStack<T> = Record<Stack, T>;
@@ -50,7 +52,7 @@ export const services: Section = async (context) => {
       }),
     ],
     remarks: [
-      `${context.devices} devices with a certificate each in each of two clouds that take turns, median of ${ROUNDS} rounds; ingest, API and jobs of a cloud in one process; what is not built in runs on the same cores.`,
+      `${context.devices} devices with a certificate each in each of two clouds that take turns, median of ${readings.paced.services.length} rounds; ingest, API and jobs of a cloud in one process; what is not built in runs on the same cores.`,
       `Afterwards the database held exactly the readings that were acknowledged. ${COMMANDS} commands to a bundled agent of each cloud, in turn.`,
       ...shapes.map((shape, i) => cpuRemark(shape, readings.flatOut[i]!)),
     ],
@@ -77,7 +79,8 @@ async function measureReadings(clouds: ByStack<BenchCloud>, { devices, home, say
   for (const name of stacks) await run(name, 10, 20 * devices);
   const flatOut = shapes.map((): ByStack<StoreRun[]> => ({ 'built in': [], services: [] }));
   const pacedRuns: ByStack<StoreRun[]> = { 'built in': [], services: [] };
-  for (let round = 1; round <= ROUNDS; round += 1) {
+  const end = performance.now() + ROUNDS_WITHIN_MS;
+  for (let round = 1; round <= ROUNDS && (round < 3 || performance.now() < end); round += 1) {
     // In turn, so that what else the machine does meets both.
     for (const name of stacks) {
       for (const [i, shape] of shapes.entries()) {
