@@ -14,8 +14,7 @@ const CASES_OF_ARM64 = ['00-boot', '01-onboarding', '04-gpio', '06-service'];
 const QUICK_CASES = [
   '00-boot',
   '01-onboarding',
-  '02-interrupted',
-  '04-gpio',
+  '04-gpio-contract',
   '06-service',
   '07-volatile-disk',
   '09-readme',

