@@ -56,10 +56,12 @@ describe('a reading with an unexpected time', () => {
     const device = await world.newDevice();
     await device.readings([device.reading(1)]);
     await until(() => device.stored().has(1), 'the first');
-    // Detached and not dropped: it has the name that a new one would get.
+    // Another table has the name that a new one would get.
     const before = Date.now() - 2 * DAY;
     const name = `telemetry_data_${new Date(before).toISOString().slice(0, 10).replaceAll('-', '')}`;
     await sql`alter table telemetry_data detach partition ${sql.table(name)}`.execute(world.database.db);
+    await sql`drop table ${sql.table(name)}`.execute(world.database.db);
+    await sql`create table ${sql.table(name)} (note text)`.execute(world.database.db);
     await device.readings([
       device.reading(2),
       device.reading(3, { measuredAt: before }),

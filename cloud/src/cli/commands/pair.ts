@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import type { WifiSettings } from '@ares/protocol/ble';
 import { type BleLink, parseLabel } from '@ares/protocol/ble';
 import { type Command, Option } from 'commander';
-import { connectSimulatedBle } from '../../adapters/simulated-ble-central.ts';
 import type { PairingEvent } from '../../phone/pair.ts';
-import { greenhouseWifi, pairVirtualPi } from '../../phone/simulated-phone.ts';
+import { connectWithin, greenhouseWifi, pairVirtualPi } from '../../phone/simulated-phone.ts';
 import { CliError } from '../cli-error.ts';
 import { piFolder } from '../home.ts';
 import { printJson } from '../output.ts';
@@ -77,7 +76,8 @@ async function ask(
 
 async function connect(options: Options, context: CliContext, deviceUuid?: string): Promise<BleLink> {
   if (options.bluetooth !== true)
-    return connectSimulatedBle(options.socket ?? join(piFolder(context.home), 'ble.sock'));
+    // As a phone that looks around: a device that was just reset takes a moment to open its radio.
+    return connectWithin(options.socket ?? join(piFolder(context.home), 'ble.sock'), FIND_WITHIN_MS);
   const { connectBluetooth } = await import('../../adapters/noble-ble-central.ts');
   return connectBluetooth({ ...(deviceUuid !== undefined && { deviceUuid }), timeoutMs: FIND_WITHIN_MS });
 }
